@@ -1,0 +1,1 @@
+"""The one representation of a language: context-free rules over byte strings and regular terminals."""

@@ -1,0 +1,208 @@
+"""``Grammar``: context-free rules whose leaves are byte literals and regular terminals. Data and printing only.
+
+Meaning of each expression, as a set of byte strings: ``Literal`` that string; ``Terminal`` the spellings of the
+strings of a regular expression; ``Ref`` what the named rule means (least solution of all rules together);
+``Seq``, ``Choice`` and ``Repeat`` as usual; ``Joined`` the items in their order, each that is not required
+left out or not, with the separator between those that are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal as OneOf
+
+from constrain.ir import rx as _rx
+from constrain.ir.rx import Rx
+
+Encoding = OneOf["utf8", "bytes", "json"]
+
+
+class Expr:
+    """Right-hand side of a rule. Nodes are compared by identity: grammars are built once and read often."""
+
+    __slots__ = ()
+
+
+class Literal(Expr):
+    """Exactly ``data``."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Terminal(Expr):
+    """A regular language. ``rx`` is over symbols; ``encoding`` says how symbols are spelled in bytes.
+
+    ``utf8``   symbols are code points, spelled as well-formed UTF-8.
+    ``bytes``  symbols are bytes.
+    ``json``   symbols are code points of a JSON string's *value*: raw UTF-8 (not ``"``, ``\\``, controls) or any
+               JSON escape, surrogate pairs included, lone surrogates not; **then the closing quote, which is part
+               of the terminal**. The opening quote is not.
+
+    ``low`` and ``high`` (``None``: no bound) further bound the number of symbols: the language is that of
+    ``rx`` intersected with all strings of that many symbols. ``name`` is for messages only.
+    """
+
+    __slots__ = ("encoding", "high", "low", "name", "rx")
+
+    def __init__(
+        self, rx: Rx, encoding: Encoding = "utf8", low: int = 0, high: int | None = None, name: str = ""
+    ) -> None:
+        self.rx = rx
+        self.encoding = encoding
+        self.low = low
+        self.high = high
+        self.name = name
+
+
+class Ref(Expr):
+    """The rule called ``name``."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Seq(Expr):
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: Expr) -> None:
+        self.parts = parts
+
+
+class Choice(Expr):
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: Expr) -> None:
+        self.parts = parts
+
+
+class Repeat(Expr):
+    """``body`` at least ``low`` and at most ``high`` times (``None``: no bound)."""
+
+    __slots__ = ("body", "high", "low")
+
+    def __init__(self, body: Expr, low: int, high: int | None) -> None:
+        if low < 0 or (high is not None and high < low):
+            raise ValueError(f"a repeat needs 0 <= low <= high, not {low}..{high}")
+        self.body = body
+        self.low = low
+        self.high = high
+
+
+class Joined(Expr):
+    """Items in order, ``items[i] = (expression, required)``, separated by ``separator``; may be empty."""
+
+    __slots__ = ("items", "separator")
+
+    def __init__(self, items: tuple[tuple[Expr, bool], ...], separator: Expr) -> None:
+        self.items = items
+        self.separator = separator
+
+
+EMPTY: Expr = Seq()
+NEVER: Expr = Choice()
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Immutable set of rules. ``rules[start]`` is the whole language; ``str(grammar)`` prints it."""
+
+    start: str
+    rules: dict[str, Expr]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.rules), default=0)
+        return "\n".join(f"{name:{width}} = {show(body)}" for name, body in self.rules.items())
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """Direct sub-expressions."""
+    match expr:
+        case Seq() | Choice():
+            return expr.parts
+        case Repeat():
+            return (expr.body,)
+        case Joined():
+            return (*(item for item, _ in expr.items), expr.separator)
+    return ()
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The expression and all below it, parents first. A node used twice is visited once."""
+    stack, seen = [expr], set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        stack.extend(reversed(children(node)))
+
+
+def expand_joined(expr: Joined) -> Expr:
+    """The same language without ``Joined``: quadratic in the number of optional items."""
+    tail: Expr = EMPTY  # what may follow once something has been written
+    first: Expr = EMPTY  # the same while nothing has been written
+    for item, required in reversed(expr.items):
+        after, fresh = tail, first
+        tail = Seq(expr.separator, item, after)
+        first = Seq(item, after)
+        if not required:
+            tail, first = Choice(tail, after), Choice(first, fresh)
+    return first
+
+
+def show(expr: Expr) -> str:
+    """One line of readable text."""
+    match expr:
+        case Literal():
+            return repr(expr.data)[1:]
+        case Ref():
+            return expr.name
+        case Terminal():
+            bounds = f"{{{expr.low},{'' if expr.high is None else expr.high}}}" if expr.low or expr.high is not None else ""
+            return f"{expr.encoding}/{show_rx(expr.rx)}/{bounds}"
+        case Seq():
+            return " ".join(map(show, expr.parts)) or "()"
+        case Choice():
+            return "(" + " | ".join(map(show, expr.parts)) + ")" if expr.parts else "<nothing>"
+        case Repeat():
+            return f"({show(expr.body)}){{{expr.low},{'' if expr.high is None else expr.high}}}"
+        case Joined():
+            items = ", ".join(show(item) + ("" if required else "?") for item, required in expr.items)
+            return f"joined[{items}; {show(expr.separator)}]"
+    raise TypeError(f"not a grammar expression: {expr!r}")
+
+
+def show_rx(rx: Rx) -> str:
+    """The expression in a regular-expression-like notation (for reading, not for parsing)."""
+    match rx:
+        case _rx.Chars(ranges):
+            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+                return _symbol(ranges[0][0])
+            if rx == _rx.ANY_CHAR:
+                return "."
+            return "[" + "".join(_symbol(a) + (f"-{_symbol(b)}" if b > a else "") for a, b in ranges) + "]"
+        case _rx.Concat(parts):
+            return "".join(f"({show_rx(p)})" if isinstance(p, _rx.Union) else show_rx(p) for p in parts)
+        case _rx.Union(parts):
+            return "|".join(map(show_rx, parts)) if parts else "<nothing>"
+        case _rx.Repeat(body, low, high):
+            inner = show_rx(body) if isinstance(body, _rx.Chars) else f"({show_rx(body)})"
+            marks = {(0, None): "*", (1, None): "+", (0, 1): "?"}
+            return inner + marks.get((low, high), f"{{{low},{'' if high is None else high}}}")
+        case _rx.And(parts):
+            return "&".join(f"({show_rx(p)})" for p in parts)
+        case _rx.Not(body):
+            return f"~({show_rx(body)})"
+    raise TypeError(f"not a regular expression: {rx!r}")
+
+
+def _symbol(code: int) -> str:
+    char = chr(code)
+    return f"\\{char}" if char in r"\[]()*+?.|&~^$-/{}" else char if char.isprintable() else f"\\u{{{code:x}}}"

@@ -1,0 +1,1 @@
+"""Grammar x vocabulary: automata whose input letters are tokens."""

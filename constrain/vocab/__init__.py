@@ -1,0 +1,1 @@
+"""Vocabularies: what bytes each token id stands for."""

@@ -1,0 +1,97 @@
+"""``Vocabulary``: id -> bytes, the end-of-sequence ids, and the width of the logits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from constrain.errors import VocabularyError
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The tokens of a model as byte strings. Immutable; build it with a ``from_...`` function or the constructor.
+
+    ``tokens[i]`` is the bytes of id ``i``, or ``None`` when the id never stands for text (special, unused).
+    Several ids may have the same bytes. ``eos`` are the ids that end a text; they are never text themselves.
+    ``width`` is the width of the model's logits, at least ``len(tokens)``; ids at or past ``len(tokens)`` are
+    never allowed. ``names[i]``, where present, is what people call a special id.
+    """
+
+    tokens: tuple[bytes | None, ...]
+    eos: frozenset[int]
+    width: int = 0
+    names: dict[int, str] = field(default_factory=dict)
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes | None],
+        eos: Iterable[int],
+        width: int | None = None,
+        names: dict[int, str] | None = None,
+    ) -> None:
+        ends = frozenset(int(i) for i in eos)
+        size = len(tokens) if width is None else int(width)
+        top = max([len(tokens), *(i + 1 for i in ends)])
+        if size < top:
+            raise VocabularyError(f"logits of width {size} cannot hold ids up to {top - 1}")
+        if not ends:
+            raise VocabularyError("a vocabulary needs at least one end-of-sequence id: pass eos=[...]")
+        if min(ends) < 0:
+            raise VocabularyError(f"end-of-sequence ids must not be negative: {sorted(ends)}")
+        # An id that ends the text is not text; an empty token would let a text go on without growing.
+        texts = tuple(None if i in ends or not t else bytes(t) for i, t in enumerate(tokens))
+        object.__setattr__(self, "tokens", texts)
+        object.__setattr__(self, "eos", ends)
+        object.__setattr__(self, "width", size)
+        object.__setattr__(self, "names", dict(names or {}))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def words(self) -> int:
+        """Number of int32 words in one mask row: ``ceil(width / 32)``."""
+        return (self.width + 31) // 32
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that masks depend on: the bytes of each id, the ends, the width."""
+        digest = hashlib.sha256(f"{self.width};{sorted(self.eos)};".encode())
+        for token in self.tokens:
+            digest.update(b"-" if token is None else b"%d:" % len(token) + token)
+        return digest.hexdigest()
+
+    @cached_property
+    def ids_by_bytes(self) -> dict[bytes, tuple[int, ...]]:
+        """All ids that stand for given bytes."""
+        ids: dict[bytes, tuple[int, ...]] = {}
+        for i, token in enumerate(self.tokens):
+            if token is not None:
+                ids[token] = (*ids.get(token, ()), i)
+        return ids
+
+    def describe(self, token: int) -> str:
+        """Readable form of an id for messages."""
+        if token in self.eos:
+            return f"{token} (end of sequence{', ' + self.names[token] if token in self.names else ''})"
+        if not 0 <= token < len(self.tokens):
+            return f"{token} (outside the vocabulary of {len(self.tokens)})"
+        data = self.tokens[token]
+        if data is None:
+            return f"{token} (special or unused{', ' + self.names[token] if token in self.names else ''})"
+        return f"{token} ({data.decode('utf-8', 'backslashreplace')!r})"
+
+    def decode(self, ids: Iterable[int]) -> bytes:
+        """Bytes of a token sequence; ends are nothing, other ids without bytes are an error."""
+        out = []
+        for i in ids:
+            if i in self.eos:
+                continue
+            data = self.tokens[i] if 0 <= i < len(self.tokens) else None
+            if data is None:
+                raise VocabularyError(f"token {self.describe(i)} does not stand for text")
+            out.append(data)
+        return b"".join(out)
