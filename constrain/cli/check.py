@@ -1,0 +1,96 @@
+"""``constrain check``: membership, and the exact place and reason where a text leaves the language."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+import constrain
+from constrain.cli import NO, YES, UsageError
+from constrain.cli.grammars import add_grammar, grammar_help, has_inline, read_grammar
+from constrain.cli.output import add_json, read_bytes, write, write_json
+from constrain.cli.places import caret, place_of
+from constrain.testing import byte_vocabulary
+
+EXAMPLES = """
+examples:
+  constrain check json data.json
+  constrain check iso_date --text 2023-02-29
+  echo -n 0042 | constrain check --regex '[1-9][0-9]*'
+  constrain check schema.json answer.json --json
+
+The text is taken byte for byte; --chomp drops one line break at its end, as echo and editors leave it."""
+
+SHOWN = 8  # kinds of what was expected that are listed
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = grammar_help() + "\n" + EXAMPLES
+    add_grammar(parser)
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the text; standard input if left out or -")
+    parser.add_argument("--text", help="the text itself, instead of FILE")
+    parser.add_argument("--chomp", action="store_true", help="drop one line break at the end of the text")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    file, data = _text(options)
+    automaton = constrain.compile(read_grammar(options), byte_vocabulary())
+    accepted, state = automaton.longest_prefix(automaton.start(), data)
+    if accepted == len(data) and automaton.is_accepting(state):
+        _yes(options, len(data))
+        return YES
+    expected = automaton.expected(state)
+    if options.json:
+        facts = {"accepted": False, **asdict(place_of(data, accepted)), "at_end": accepted == len(data)}
+        write_json(facts | {"expected": expected})
+    else:
+        write(explain(file, data, accepted, expected))
+    return NO
+
+
+def explain(file: str, data: bytes, accepted: int, expected: list[str]) -> str:
+    """Where and why the text is not of the language, with a caret under the first byte that cannot stand."""
+    place = place_of(data, accepted)
+    what = "the text ends too early" if accepted == len(data) else f"unexpected {describe_byte(data, accepted)}"
+    rest = f" and {len(expected) - SHOWN} more" if len(expected) > SHOWN else ""
+    lines = [
+        f"{file}:{place.line}:{place.column}: {what} (byte {place.offset})",
+        caret(data, accepted),
+        f"expected: {', '.join(expected[:SHOWN])}{rest}",
+    ]
+    if data[accepted:] in (b"\n", b"\r\n"):
+        lines.append("hint: only the line break at the end is wrong; --chomp drops it")
+    return "\n".join(lines)
+
+
+def describe_byte(data: bytes, offset: int) -> str:
+    """The character that starts at ``offset``, or the byte where none does."""
+    head = data[offset : offset + 4].decode("utf-8", "ignore")
+    whole = head and data.startswith(head[0].encode(), offset)
+    return repr(head[0]) if whole else f"byte 0x{data[offset]:02x}"
+
+
+def _text(options: argparse.Namespace) -> tuple[str, bytes]:
+    """The name and the bytes of the text. With an inline grammar the only positional argument is the text's file."""
+    if has_inline(options) and options.grammar is not None and options.file is None:
+        options.file, options.grammar = options.grammar, None
+    if options.text is not None:
+        if options.file is not None:
+            raise UsageError(f"two texts: --text and the file {options.file!r}; give one")
+        return "<text>", _chomped(options, options.text.encode("utf-8", "surrogateescape"))
+    file = options.file or "-"
+    return ("<stdin>" if file == "-" else file), _chomped(options, read_bytes(file))
+
+
+def _chomped(options: argparse.Namespace, data: bytes) -> bytes:
+    if not options.chomp or not data.endswith(b"\n"):
+        return data
+    return data[:-1].removesuffix(b"\r")
+
+
+def _yes(options: argparse.Namespace, size: int) -> None:
+    if options.json:
+        write_json({"accepted": True, "bytes": size})
+    else:
+        write(f"ok: a text of the language ({size} bytes)")

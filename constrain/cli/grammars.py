@@ -1,0 +1,87 @@
+"""GRAMMAR on the command line: a file, a name of a shipped grammar, or text given with an option."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import constrain
+from constrain.cli import UsageError
+from constrain.ir.grammar import Grammar
+
+READERS = {"regex": constrain.regex, "lark": constrain.lark, "json_schema": constrain.json_schema}
+SUFFIXES = (".lark", ".json", ".regex")
+
+HELP = """\
+GRAMMAR is one of
+  FILE.lark     a Lark grammar
+  FILE.json     a JSON Schema
+  FILE.regex    a Python regular expression that the whole text must match
+  NAME          a grammar that comes with the package: {names}
+or is left out for --regex, --lark or --json-schema."""
+
+
+def shipped_folder() -> Path:
+    """Where the shipped grammars are: inside the installed package, or beside it in a working copy."""
+    package = Path(constrain.__file__).parent
+    inside = package / "grammars"
+    return inside if inside.is_dir() else package.parent / "grammars"
+
+
+def shipped_names() -> list[str]:
+    return sorted(path.stem for path in shipped_folder().glob("*.lark"))
+
+
+def grammar_help() -> str:
+    """What a grammar argument may be, for the end of a sub-command's help."""
+    return HELP.format(names=", ".join(shipped_names()))
+
+
+def add_grammar(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which grammar."""
+    parser.add_argument("grammar", nargs="?", metavar="GRAMMAR", help="see below")
+    inline = parser.add_mutually_exclusive_group()
+    inline.add_argument("--regex", metavar="PATTERN", help="a Python regular expression")
+    inline.add_argument("--lark", metavar="TEXT", help="the text of a Lark grammar")
+    inline.add_argument("--json-schema", metavar="JSON", help="the text of a JSON Schema")
+    parser.add_argument("--start", default="start", metavar="RULE", help="the start rule of a Lark grammar")
+
+
+def has_inline(options: argparse.Namespace) -> bool:
+    return any(getattr(options, kind) is not None for kind in READERS)
+
+
+def read_grammar(options: argparse.Namespace) -> Grammar:
+    """The grammar that the arguments of :func:`add_grammar` say."""
+    for kind in READERS:
+        text = getattr(options, kind)
+        if text is not None:
+            if options.grammar is not None:
+                raise UsageError(f"two grammars: {options.grammar!r} and --{kind.replace('_', '-')}; give one")
+            return _of_text(kind, text, options.start)
+    if options.grammar is None:
+        raise UsageError("which grammar? Give a file, a name, or one of --regex, --lark, --json-schema")
+    return _of_argument(options.grammar, options.start)
+
+
+def _of_argument(argument: str, start: str) -> Grammar:
+    path = Path(argument)
+    if argument in shipped_names() and not path.is_file():
+        path = shipped_folder() / f"{argument}.lark"
+    if path.suffix not in SUFFIXES:
+        names, suffixes = ", ".join(shipped_names()), ", ".join(SUFFIXES)
+        raise UsageError(
+            f"{argument!r} is neither a shipped grammar ({names}) nor a file ending in {suffixes}; "
+            "a grammar's text goes with --regex, --lark or --json-schema"
+        )
+    if path.suffix == ".lark":
+        return constrain.lark(path, start=start)
+    if path.suffix == ".json":
+        return constrain.json_schema(path)
+    return constrain.regex(path.read_text(encoding="utf-8").removesuffix("\n"))
+
+
+def _of_text(kind: str, text: str, start: str) -> Grammar:
+    if kind == "lark":
+        return constrain.lark(text, start=start)
+    return READERS[kind](text)

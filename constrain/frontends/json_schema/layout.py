@@ -1,0 +1,126 @@
+"""``Layout``: where blanks may stand, and the parts of JSON that all schemas share.
+
+Blanks are written *after* what they follow (the bracket, the comma, the value), never before, so that each
+blank of a text has one place in the grammar. One layout serves all schemas compiled with the same options: its nodes
+are the same objects each time, and a later stage may compile them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from constrain.ir.grammar import EMPTY, Choice, Expr, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.rx import ANY_CHAR, Rx, chars, concat, literal, repeat, union
+
+ANY_NAME = "any"  # the rule of all JSON values; other rules are called by JSON pointers, which begin with "#"
+ANY_TEXT: Rx = repeat(ANY_CHAR, 0, None)
+QUOTE: Expr = Literal(b'"')
+ANY_STRING: Expr = Seq(QUOTE, Terminal(ANY_TEXT, "json", name="string"))
+NULL_VALUE: Expr = Literal(b"null")
+BOOLEAN_VALUE: Expr = Choice(Literal(b"true"), Literal(b"false"))
+_BLANK: Rx = chars(((9, 10), (13, 13), (32, 32)))
+_DIGIT: Rx = chars(((48, 57),))
+_MINUS: Rx = repeat(literal("-"), 0, 1)
+_E: Rx = chars(((69, 69), (101, 101)))
+
+
+class Layout:
+    """The shared parts under one whitespace policy.
+
+    ``any``      up to ``max_blanks`` blanks wherever JSON allows blanks inside the document.
+    ``compact``  none at all.
+    ``json``     exactly what ``json.dumps`` writes by default: ``", "`` and ``": "``.
+    """
+
+    def __init__(self, whitespace: str, max_blanks: int, number_digits: int | None, integers_are_digits: bool) -> None:
+        self.free = whitespace == "any"
+        self.integers_are_digits = integers_are_digits
+        blank = " " if whitespace == "json" else ""
+        self.blanks: Expr = Terminal(repeat(_BLANK, 0, max_blanks), name="blanks")
+        self.comma: Expr = self.item(Literal(b"," + blank.encode()))
+        self.colon_bytes = b":" + blank.encode()
+        mark = Literal(self.colon_bytes)
+        self.colon: Expr = Seq(self.blanks, mark, self.blanks) if self.free else mark
+        self.open_array: Expr = self.item(Literal(b"["))
+        self.open_object: Expr = self.item(Literal(b"{"))
+        self.close_array: Expr = Literal(b"]")
+        self.close_object: Expr = Literal(b"}")
+        self.number: Expr = Terminal(_number_rx(number_digits), name="number")
+        self.integer: Expr = Terminal(_integer_rx(number_digits, integers_are_digits), name="integer")
+        self.plain: dict[str, Expr] = {  # of schemas that say nothing but this type
+            "string": ANY_STRING,
+            "integer": self.integer,
+            "number": self.number,
+            "boolean": BOOLEAN_VALUE,
+            "null": NULL_VALUE,
+        }
+        self.any_value: Expr = Ref(ANY_NAME)
+        self.any_array = self.array(self.any_number_of(self.item(self.any_value)))
+        self.any_object = self.object(self.any_number_of(self.other_member(ANY_STRING, self.any_value)))
+        scalars = (NULL_VALUE, BOOLEAN_VALUE, self.number, ANY_STRING)
+        self.any_rule: Expr = Choice(*scalars, self.any_array, self.any_object)
+
+    def array(self, items: Expr) -> Expr:
+        return Seq(self.open_array, items, self.close_array)
+
+    def object(self, members: Expr) -> Expr:
+        return Seq(self.open_object, members, self.close_object)
+
+    def item(self, value: Expr) -> Expr:
+        """``value`` and the blanks that may follow it."""
+        return Seq(value, self.blanks) if self.free else value
+
+    def member(self, key: bytes, value: Expr) -> Expr:
+        """An object member whose key is spelled ``key``, quotes included."""
+        if self.free:
+            return Seq(Literal(key), self.colon, value, self.blanks)
+        return Seq(Literal(key + self.colon_bytes), value)
+
+    def other_member(self, key: Expr, value: Expr) -> Expr:
+        """An object member whose key is ``key``, quotes included."""
+        return self.item(Seq(key, self.colon, value))
+
+    def list_of(self, items: Sequence[Expr]) -> Expr:
+        """All the items, with commas between them."""
+        parts = [part for item in items for part in (self.comma, item)]
+        return Seq(*parts[1:])
+
+    def one_or_more(self, item: Expr) -> Expr:
+        return Seq(item, Repeat(Seq(self.comma, item), 0, None))
+
+    def any_number_of(self, item: Expr) -> Expr:
+        return Choice(EMPTY, self.one_or_more(item))
+
+
+@lru_cache(maxsize=64)
+def layout_for(whitespace: str, max_blanks: int, number_digits: int | None, integers_are_digits: bool) -> Layout:
+    """The one layout for these options."""
+    return Layout(whitespace, max_blanks, number_digits, integers_are_digits)
+
+
+def _whole_part(digits: int | None) -> Rx:
+    rest = repeat(_DIGIT, 0, None if digits is None else digits - 1)
+    return concat((_MINUS, union((literal("0"), concat((chars(((49, 57),)), rest))))))
+
+
+def _optional(*parts: Rx) -> Rx:
+    return repeat(concat(parts), 0, 1)
+
+
+def _number_rx(digits: int | None) -> Rx:
+    """The grammar of numbers in RFC 8259, section 6."""
+    fraction = _optional(literal("."), repeat(_DIGIT, 1, digits))
+    sign = repeat(chars(((43, 43), (45, 45))), 0, 1)
+    exponent = _optional(_E, sign, repeat(_DIGIT, 1, None if digits is None else 3))
+    return concat((_whole_part(digits), fraction, exponent))
+
+
+def _integer_rx(digits: int | None, digits_only: bool) -> Rx:
+    """Spellings of whole numbers: digits, then zeros after a point, then a positive exponent of one or two digits
+    (so that every reader's floating point holds the value). ``15e-1 * 10`` and the like are not regular."""
+    if digits_only:
+        return _whole_part(digits)
+    zeros = _optional(literal("."), repeat(literal("0"), 1, digits))
+    exponent = _optional(_E, repeat(literal("+"), 0, 1), repeat(_DIGIT, 1, 2))
+    return concat((_whole_part(digits), zeros, exponent))

@@ -1,0 +1,77 @@
+"""Regular expressions: Python patterns as whole grammars, and patterns of two dialects as ``Rx``."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from constrain.errors import GrammarError
+from constrain.frontends import ecma_regex, python_regex
+from constrain.frontends.anchored import Anchor, Node, Sequenced, resolve, sequence
+from constrain.ir import rx
+from constrain.ir.grammar import Grammar, Terminal
+from constrain.ir.rx import Rx
+
+Dialect = Literal["python", "ecma"]
+_ANY_TEXT = rx.repeat(rx.ANY_CHAR, 0, None)
+_ANY_BYTES = rx.repeat(rx.ANY_BYTE, 0, None)
+
+
+def regex_grammar(pattern: str | bytes | re.Pattern[str] | re.Pattern[bytes], flags: int = 0) -> Grammar:
+    """The grammar of all strings that ``re.fullmatch(pattern, string, flags)`` accepts.
+
+    A ``str`` pattern speaks of Unicode scalar values (spelled as UTF-8), a ``bytes`` pattern of bytes. Raises
+    ``GrammarError`` for bad syntax, for constructs that are not supported (named, with their place) and for patterns
+    that match no string at all.
+    """
+    if isinstance(pattern, re.Pattern):
+        if flags:
+            raise ValueError("a compiled pattern has its flags already: do not pass any")
+        return _grammar(pattern.pattern, pattern.flags)
+    return _grammar(pattern, flags)
+
+
+def regex_to_rx(pattern: str | bytes, flags: int = 0, *, dialect: Dialect = "python", search: bool = False) -> Rx:
+    """The strings that the pattern matches as a whole or, if ``search``, somewhere within them.
+
+    ``dialect`` is ``python`` (``re.fullmatch`` / ``re.search`` with ``flags``) or ``ecma`` (ECMA-262, strings of code
+    points as with its ``u`` flag, but with the syntax of annex B read as browsers do where its meaning is
+    beyond doubt; ``flags`` must be 0). An expression that can match nothing is ``rx.NOTHING``. Raises ``GrammarError``.
+    """
+    try:
+        node = _parse(pattern, flags, dialect)
+        return resolve(_anywhere(node, isinstance(pattern, str)) if search else node)
+    except RecursionError as error:
+        raise GrammarError(f"the pattern is nested too deeply: {pattern[:60]!r}...") from error
+
+
+def _parse(pattern: str | bytes, flags: int, dialect: Dialect) -> Node:
+    if dialect == "python":
+        return python_regex.parse(pattern, int(flags))
+    if not isinstance(pattern, str) or flags:
+        raise ValueError("ECMA patterns are str and take no flags")
+    return ecma_regex.parse(pattern)
+
+
+def _anywhere(node: Node, is_text: bool) -> Node:
+    """Any text before and after; none where the pattern begins or ends with an anchor, which would refuse it."""
+    around = _ANY_TEXT if is_text else _ANY_BYTES
+    parts = node.parts if isinstance(node, Sequenced) else (node,)
+    first, last = parts[0], parts[-1]
+    before = () if isinstance(first, Anchor) and first.kind == "start" else (around,)
+    after = () if isinstance(last, Anchor) and last.kind == "end" else (around,)
+    return sequence((*before, *parts, *after))
+
+
+def _grammar(pattern: str | bytes, flags: int) -> Grammar:
+    language = regex_to_rx(pattern, flags)
+    if language == rx.NOTHING:
+        raise GrammarError(f"the pattern {pattern!r} matches no string")
+    return Grammar("start", {"start": _terminal(language, "utf8" if isinstance(pattern, str) else "bytes")})
+
+
+def _terminal(language: Rx, encoding: Literal["utf8", "bytes"]) -> Terminal:
+    """A counted class becomes a window on the terminal's length: it costs a counter, not a state for each count."""
+    if isinstance(language, rx.Repeat) and isinstance(language.body, rx.Chars) and (language.low, language.high) != (0, 1):
+        return Terminal(rx.repeat(language.body, 0, None), encoding, language.low, language.high, name="start")
+    return Terminal(language, encoding, name="start")

@@ -1,0 +1,192 @@
+"""Leaf entries: what the tokens below a node do when a leaf state reads them. Shared by all grammars.
+
+For (node, leaf state): the *inside row*, the tokens all of whose bytes the leaf reads; and, computed only
+when asked for, the *exit*: the residual node of all places inside tokens where the leaf may end. A wide leaf
+(the body of a JSON string) admits most of the vocabulary; its row is found once, then copied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.jit import helper
+from constrain.kernels.layout import CAN_END, CAN_GO_ON, DEAD, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
+from constrain.kernels.leaf import sort_set, step_leaf
+from constrain.kernels.trie import intern_residual, set_bit
+from constrain.kernels.pointers import i32, room, u8
+
+DENSE = -1  # E_SIZE of an entry whose tokens are a row of words
+
+
+@helper
+def walk_inside(v: Any, node: Any, state: Any, size: Any) -> Any:
+    """Append to ``X_ID`` the tokens strictly below a trie node that ``state`` reads whole. Cost: nodes alive."""
+    bytes_, ends = u8(v, VA.T_BYTE), i32(v, VA.T_END)
+    starts, ids, found = i32(v, VA.T_TOKEN0), i32(v, VA.T_ID), i32(v, VA.X_ID)
+    flags, path = i32(v, VA.S_FLAGS), i32(v, VA.X_STACK)
+    path[0], path[1] = ends[node], state
+    depth = 0
+    last = ends[node]
+    node += 1
+    while node < last:
+        while node >= path[depth]:
+            depth -= 2
+        target = step_leaf(v, path[depth + 1], bytes_[node])
+        if target < 0:
+            return target
+        if target == DEAD:
+            node = ends[node]
+            continue
+        for i in range(starts[node], starts[node + 1]):
+            found[size] = ids[i]
+            size += 1
+        if flags[target] & CAN_GO_ON and ends[node] > node + 1:
+            depth += 2
+            path[depth], path[depth + 1] = ends[node], target
+            node += 1
+        else:
+            node = ends[node]
+    return size
+
+
+@helper
+def walk_exits(v: Any, node: Any, state: Any, size: Any) -> Any:
+    """Append to ``X_ID`` the trie nodes strictly below ``node`` where the leaf may end and tokens go on."""
+    bytes_, ends = u8(v, VA.T_BYTE), i32(v, VA.T_END)
+    found, flags, path = i32(v, VA.X_ID), i32(v, VA.S_FLAGS), i32(v, VA.X_STACK)
+    path[0], path[1] = ends[node], state
+    depth = 0
+    last = ends[node]
+    node += 1
+    while node < last:
+        while node >= path[depth]:
+            depth -= 2
+        target = step_leaf(v, path[depth + 1], bytes_[node])
+        if target < 0:
+            return target
+        if target == DEAD or ends[node] == node + 1:
+            node = ends[node]
+            continue
+        if flags[target] & CAN_END:
+            found[size] = node
+            size += 1
+        if flags[target] & CAN_GO_ON:
+            depth += 2
+            path[depth], path[depth + 1] = ends[node], target
+            node += 1
+        else:
+            node = ends[node]
+    return size
+
+
+@helper
+def each_member(v: Any, node: Any, state: Any, exits: Any) -> Any:
+    """One of the two walks over a trie node, or over all members of a residual one, results sorted and distinct."""
+    if node < v[VN.NODES]:
+        return walk_exits(v, node, state, 0) if exits else walk_inside(v, node, state, 0)
+    found, members = i32(v, VA.X_ID), i32(v, VA.R_MEMBER)
+    first = i32(v, VA.R_FROM)[node - v[VN.NODES]]
+    size = 0
+    for i in range(first, first + i32(v, VA.R_SIZE)[node - v[VN.NODES]]):
+        if room(v, VA.X_ID) - size < v[VN.id] + v[VN.node]:
+            size = distinct(found, size)
+            if room(v, VA.X_ID) - size < v[VN.id] + v[VN.node]:
+                return V_FULL - VN.scratch
+        size = walk_exits(v, members[i], state, size) if exits else walk_inside(v, members[i], state, size)
+        if size < 0:
+            return size
+    return distinct(found, size)
+
+
+@helper
+def distinct(values: Any, size: Any) -> Any:
+    """Sort and drop repeats, in place; the new size."""
+    sort_set(values, size)
+    kept = 0
+    for i in range(size):
+        if kept == 0 or values[kept - 1] != values[i]:
+            values[kept] = values[i]
+            kept += 1
+    return kept
+
+
+@helper
+def find_entry(v: Any, node: Any, state: Any) -> Any:
+    """The entry of (node, state), built at its first use; negative: grow and retry."""
+    key = mix(mix(17, node), state)
+    hashes, table = i32(v, VA.entry_hash), i32(v, VA.entry_table)
+    nodes, states = i32(v, VA.E_NODE), i32(v, VA.E_STATE)
+    slot = find(room(v, VA.entry_table), key)
+    while table[slot] != 0:
+        item = table[slot]
+        if nodes[item] == node and states[item] == state:
+            return item
+        slot = (slot + 1) & (room(v, VA.entry_table) - 1)
+    item = v[VN.entry]
+    if item >= room(v, VA.entry_hash):
+        return V_FULL - VN.entry
+    size = each_member(v, node, state, False)
+    if size < 0:
+        return size
+    status = store_tokens(v, item, size)
+    if status < 0:
+        return status
+    nodes[item], states[item] = node, state
+    i32(v, VA.E_EXIT)[item] = HAS_EXIT_UNKNOWN
+    publish(hashes, table, slot, item, key)
+    v[VN.entry] = item + 1
+    return item
+
+
+@helper
+def store_tokens(v: Any, item: Any, size: Any) -> Any:
+    """Keep ``X_ID[:size]`` as a list, or as a row where setting bits one by one would cost more than a row's OR."""
+    found, words = i32(v, VA.X_ID), v[VN.WORDS]
+    starts, sizes = i32(v, VA.E_FROM), i32(v, VA.E_SIZE)
+    if size * 8 < words:
+        pool, first = i32(v, VA.E_ID), v[VN.entryid]
+        if first + size > room(v, VA.E_ID):
+            return V_FULL - VN.entryid
+        for i in range(size):
+            pool[first + i] = found[i]
+        v[VN.entryid] = first + size
+        starts[item], sizes[item] = first, size
+        return 0
+    rows, first = i32(v, VA.E_ROW), v[VN.row]
+    if first + words > room(v, VA.E_ROW):
+        return V_FULL - VN.row
+    for i in range(words):
+        rows[first + i] = 0
+    for i in range(size):
+        set_bit(rows, (first << 5) + found[i])
+    v[VN.row] = first + words
+    starts[item], sizes[item] = first, DENSE
+    return 0
+
+
+@helper
+def find_exit(v: Any, item: Any) -> Any:
+    """The residual node after the leaf of an entry, ``NO_EXIT`` for none; below ``NO_EXIT``: grow and retry."""
+    exits = i32(v, VA.E_EXIT)
+    if exits[item] == HAS_EXIT_UNKNOWN:
+        size = each_member(v, i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item], True)
+        node = intern_residual(v, size) if size >= 0 else size
+        if node < 0:
+            return node - 1
+        exits[item] = node if node > 0 else NO_EXIT
+    return exits[item]
+
+
+@helper
+def add_tokens(v: Any, item: Any, words: Any) -> None:
+    """OR an entry's tokens into ``words``."""
+    first, size = i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item]
+    if size == DENSE:
+        rows = i32(v, VA.E_ROW)
+        for i in range(v[VN.WORDS]):
+            words[i] |= rows[first + i]
+        return
+    ids = i32(v, VA.E_ID)
+    for i in range(first, first + size):
+        set_bit(words, ids[i])

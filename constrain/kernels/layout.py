@@ -1,0 +1,121 @@
+"""Names of all arrays, counters and sentinels that kernels and their Python owners share.
+
+An arena is a set of *groups*: arrays that grow together, with one counter (how many items are used) and, where
+items are interned, a hash array and an open-addressing table of item numbers (0 = free). ``GROUPS`` of each
+arena lists them; positions in the int64 table follow from it: counters first, then (address, length) pairs.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any, NamedTuple
+
+# ---- sentinels -------------------------------------------------------------------------------------------
+
+UNKNOWN, DEAD, ACCEPTED, FIRST_LEAF_STATE = 0, 1, 2, 3  # leaf states
+NO_STATE, FINISHED, FIRST_STATE = 0, 1, 2  # automaton states
+LEAF = 1 << 30  # a position p >= LEAF is leaf state p - LEAF, below it a program counter
+END_PC = 0  # the program counter of END: the text is complete
+ROOT = 0  # trie node of the empty string; also "no such child"
+EMPTY_STACK = 0
+HAS_EXIT_UNKNOWN, NO_EXIT = 0, -1
+
+# Leaf state flags.
+CAN_END, CAN_GO_ON = 1, 2
+
+# Opcodes of the grammar program; 0..255 match that byte.
+END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP = 256, 257, 258, 259, 260, 261, 262
+# Opcodes of a leaf program (over symbols).
+L_MATCH, L_CLASS, L_SPLIT, L_JUMP = 0, 1, 2, 3
+# Encodings.
+BYTES, UTF8, JSON = 0, 1, 2
+
+
+class Group(NamedTuple):
+    """Arrays that grow together. ``arrays`` maps a name to (dtype, entries for each item)."""
+
+    name: str
+    arrays: dict[str, tuple[str, int]]
+    interned: bool = False
+
+
+VOCABULARY_GROUPS = (
+    # The trie of all tokens, nodes in preorder (so a subtree is a range, and its tokens too). Never grows.
+    Group("node", {"T_BYTE": ("u1", 1), "T_END": ("i4", 1), "T_KID0": ("i4", 1), "T_TOKEN0": ("i4", 1)}),
+    Group("kid", {"T_KID": ("i4", 1)}),  # children of each node, sorted by byte
+    Group("id", {"T_ID": ("i4", 1)}),  # token ids in the order of their bytes
+    Group("root", {"T_ROOT": ("i4", 1)}),  # child of the root for each byte
+    Group("eos", {"EOS": ("i4", 1)}),
+    Group("token", {"TOKEN0": ("i4", 1)}),  # where the bytes of each token start
+    Group("tokenbyte", {"TOKEN_BYTE": ("u1", 1)}),
+    # Residual nodes: sets of trie nodes, walked as one. Node number = number of trie nodes + residual number.
+    Group("residual", {"R_FROM": ("i4", 1), "R_SIZE": ("i4", 1)}, interned=True),
+    Group("member", {"R_MEMBER": ("i4", 1)}),
+    Group("step", {"M_NODE": ("i4", 1), "M_BYTE": ("i4", 1), "M_CHILD": ("i4", 1)}, interned=True),  # child memo
+    # Leaves: symbol-level programs, and the automaton over bytes that grows from them.
+    Group("leaf", {n: ("i4", 1) for n in ("L_START", "L_ENCODING", "L_LOW", "L_HIGH", "L_CUT0", "L_CUTS", "L_ALIVE",
+                                          "L_BASE", "L_SIZE")}),
+    Group("leafcode", {"L_CODE": ("i4", 1), "L_STAMP": ("i4", 1)}),
+    Group("cut", {"L_CUT": ("i4", 1), "L_CLASSOF": ("i4", 1)}),  # first symbol of each run, and its class
+    Group("classset", {"L_IN": ("u1", 1)}),
+    Group("alive", {"L_LIVE": ("u1", 1)}),
+    Group("leafstate", {"S_LEAF": ("i4", 1), "S_DECODER": ("i4", 1), "S_COUNT": ("i4", 1), "S_FROM": ("i4", 1),
+                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_NEXT": ("i4", 256)},
+          interned=True),
+    Group("element", {"S_ELEMENT": ("i4", 1)}),
+    # Leaf entries: for (node, leaf state), the tokens that stay in the leaf and where the others leave it.
+    Group("entry", {"E_NODE": ("i4", 1), "E_STATE": ("i4", 1), "E_FROM": ("i4", 1), "E_SIZE": ("i4", 1),
+                    "E_EXIT": ("i4", 1)}, interned=True),
+    Group("entryid", {"E_ID": ("i4", 1)}),
+    Group("row", {"E_ROW": ("i4", 1)}),  # dense rows, WORDS words each
+    # Scratch.
+    Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1)}),
+)
+
+GRAMMAR_GROUPS = (
+    Group("code", {"CODE": ("i4", 1)}),
+    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1)}),
+    # Return stacks: a node is a set of edges (return address, register, node below).
+    Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1)}, interned=True),
+    Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
+    # States: sets of configurations (position, stack).
+    Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1)}, interned=True),
+    Group("configuration", {"C_POSITION": ("i4", 1), "C_STACK": ("i4", 1)}),
+    # Scratch of one call.
+    Group("item", {"I_PC": ("i4", 1), "I_REGISTER": ("i4", 1), "I_STACK": ("i4", 1), "I_FRESH": ("i4", 1),
+                   "I_SLOT": ("i4", 2), "I_STAMP": ("i4", 2)}),
+    Group("pending", {"P_RULE": ("i4", 1), "P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1),
+                      "P_ORDER": ("i4", 1)}),
+    Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
+    Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1)}),
+    Group("bucket", {"B_HEAD": ("i4", 1), "B_USED": ("i4", 1)}),
+)
+
+
+class Layout:
+    """Positions in one arena's table: ``n["stack"]`` of a counter, ``at["N_FROM"]`` of an array's address."""
+
+    def __init__(self, groups: tuple[Group, ...], extras: tuple[str, ...], full: int) -> None:
+        self.groups = groups
+        self.full = full  # group number i is full: status full - i
+        self.n = {group.name: i for i, group in enumerate(groups)}
+        self.n.update({name: len(groups) + i for i, name in enumerate(extras)})
+        slot = len(self.n)
+        self.at: dict[str, int] = {}
+        for group in groups:
+            names = [*group.arrays, *([f"{group.name}_hash", f"{group.name}_table"] if group.interned else [])]
+            for name in names:
+                self.at[name] = slot
+                slot += 2
+        self.size = slot
+
+
+V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST"), full=-1)
+G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES"), full=-101)
+
+# The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
+VA: Any = namedtuple("VA", V.at)(**V.at)
+VN: Any = namedtuple("VN", V.n)(**V.n)
+GA: Any = namedtuple("GA", G.at)(**G.at)
+GN: Any = namedtuple("GN", G.n)(**G.n)
+V_FULL, G_FULL = V.full, G.full

@@ -1,0 +1,108 @@
+"""Bare pointers as Numba values, and the views that kernels use.
+
+Why not array views: an array carries seven fields, bounds and reference counts into every function, and items
+of int32 and uint8 arrays give each helper a new combination of argument types to be compiled for. Items read
+through these pointers are always int64, so every helper is compiled once. Without the JIT they are ctypes pointers, whose
+items are plain Python integers: the same source, and no overflow surprises.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel.models import PrimitiveModel
+from numba.core.datamodel.registry import register_default
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic
+
+from constrain.kernels.jit import DISABLED, inline
+
+
+class Pointer(types.Type):  # type: ignore[misc]
+    """Address of items of ``bits`` bits, signed unless 8 bits wide. Reads give int64."""
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        super().__init__(name=f"constrain.Pointer({bits})")
+
+
+@register_default(Pointer)
+class _PointerModel(PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: Pointer) -> None:
+        super().__init__(dmm, fe_type, ir.IntType(fe_type.bits).as_pointer())
+
+
+@infer_global(operator.getitem)
+class _GetItem(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if len(args) == 2 and isinstance(args[0], Pointer) and isinstance(args[1], types.Integer):
+            return signature(types.int64, args[0], types.int64)
+        return None
+
+
+@infer_global(operator.setitem)
+class _SetItem(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if len(args) == 3 and isinstance(args[0], Pointer) and isinstance(args[1], types.Integer):
+            return signature(types.none, args[0], types.int64, types.int64)
+        return None
+
+
+@lower_builtin(operator.getitem, Pointer, types.int64)  # type: ignore[misc]
+def _load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    value = builder.load(builder.gep(args[0], [args[1]]))
+    if sig.args[0].bits == 64:
+        return value
+    extend = builder.zext if sig.args[0].bits == 8 else builder.sext
+    return extend(value, cgutils.intp_t)
+
+
+@lower_builtin(operator.setitem, Pointer, types.int64, types.int64)  # type: ignore[misc]
+def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    value = args[2] if sig.args[0].bits == 64 else builder.trunc(args[2], ir.IntType(sig.args[0].bits))
+    builder.store(value, builder.gep(args[0], [args[1]]))
+    return context.get_dummy_value()
+
+
+def _maker(bits: int, plain: Any) -> Any:
+    """A function from an address to a pointer."""
+    if DISABLED:
+        kind = ctypes.POINTER(plain)
+        return lambda address: ctypes.cast(int(address), kind)
+
+    @intrinsic  # type: ignore[misc,untyped-decorator]
+    def pointer(typingctx: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
+
+        return Pointer(bits)(types.int64), generate
+
+    return pointer
+
+
+table_at = _maker(64, ctypes.c_int64)
+words_at = _maker(32, ctypes.c_int32)
+bytes_at = _maker(8, ctypes.c_uint8)
+
+
+@inline
+def i32(table: Any, slot: Any) -> Any:
+    """The int32 array in ``slot`` of an arena table."""
+    return words_at(table[slot])
+
+
+@inline
+def u8(table: Any, slot: Any) -> Any:
+    """The uint8 array in ``slot`` of an arena table."""
+    return bytes_at(table[slot])
+
+
+@inline
+def room(table: Any, slot: Any) -> Any:
+    """Length of the array in ``slot`` of an arena table."""
+    return table[slot + 1]

@@ -1,0 +1,236 @@
+"""Reading bytes: sets of configurations in, sets of configurations out; states are interned sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.jit import entry, helper, inline
+from constrain.kernels.layout import (
+    CAN_END,
+    CAN_GO_ON,
+    DEAD,
+    END_PC,
+    FIRST_STATE,
+    FINISHED,
+    G_FULL,
+    GA,
+    GN,
+    LEAF,
+    NO_STATE,
+    VA,
+)
+from constrain.kernels.leaf import step_leaf
+from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
+from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
+
+
+@inline
+def is_literal(g: Any, pc: Any) -> Any:
+    """Does the instruction match one byte?"""
+    return i32(g, GA.CODE)[pc] < 256
+
+
+@helper
+def step_configuration(v: Any, g: Any, position: Any, stack: Any, byte: Any, at: Any) -> Any:
+    """One configuration reads ``byte``: adds items, or writes a configuration; next free place or negative."""
+    if position < LEAF:
+        if i32(g, GA.CODE)[position] == byte:
+            status = add_item(g, position + 1, 0, stack, 0)
+            return status if status < 0 else at
+        return at
+    target = step_leaf(v, position - LEAF, byte)
+    if target < 0:
+        return target
+    if target == DEAD:
+        return at
+    flags = i32(v, VA.S_FLAGS)[target]
+    if flags & CAN_END:
+        status = add_returns(g, stack)
+        if status < 0:
+            return status
+    return add_configuration(g, at, LEAF + target, stack) if flags & CAN_GO_ON else at
+
+
+@helper
+def read_byte(v: Any, g: Any, first: Any, last: Any, byte: Any) -> Any:
+    """Configurations ``W[first:last]`` read ``byte``; the result lies from ``last`` on. Its end, or negative."""
+    positions, stacks = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    if last == first + 1:  # the common case: inside one literal
+        position = positions[first]
+        if position < LEAF:
+            if i32(g, GA.CODE)[position] != byte:
+                return last
+            if is_literal(g, position + 1):
+                return add_configuration(g, last, position + 1, stacks[first])
+    begin_items(g)
+    at = last
+    for i in range(first, last):
+        at = step_configuration(v, g, positions[i], stacks[i], byte, at)
+        if at < 0:
+            return at
+    return close(g, at)
+
+
+@inline
+def less(p: Any, s: Any, i: Any, position: Any, stack: Any) -> Any:
+    return p[i] < position or (p[i] == position and s[i] < stack)
+
+
+@helper
+def normalise(g: Any, first: Any, last: Any) -> Any:
+    """Sort ``W[first:last]`` and drop repeats, in place; the new end. Shell sort: sets are small."""
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    size = last - first
+    gap = 1
+    while gap < size // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(first + gap, last):
+            position, stack = p[i], s[i]
+            j = i
+            while j >= first + gap and not less(p, s, j - gap, position, stack) and not (
+                p[j - gap] == position and s[j - gap] == stack
+            ):
+                p[j], s[j] = p[j - gap], s[j - gap]
+                j -= gap
+            p[j], s[j] = position, stack
+        gap //= 3
+    kept = first
+    for i in range(first, last):
+        if kept == first or p[kept - 1] != p[i] or s[kept - 1] != s[i]:
+            p[kept], s[kept] = p[i], s[i]
+            kept += 1
+    return kept
+
+
+@helper
+def intern_state(g: Any, first: Any, last: Any) -> Any:
+    """The state whose configurations are ``W[first:last]`` (normalised); negative: grow and retry."""
+    if first == last:
+        return NO_STATE
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    key = 23
+    for i in range(first, last):
+        key = mix(mix(key, p[i]), s[i])
+    size = last - first
+    hashes, table = i32(g, GA.state_hash), i32(g, GA.state_table)
+    starts, sizes = i32(g, GA.Q_FROM), i32(g, GA.Q_SIZE)
+    positions, stacks = i32(g, GA.C_POSITION), i32(g, GA.C_STACK)
+    slot = find(room(g, GA.state_table), key)
+    while table[slot] != 0:
+        state = table[slot]
+        if hashes[state] == key and sizes[state] == size:
+            same = True
+            for i in range(size):
+                k = starts[state] + i
+                if positions[k] != p[first + i] or stacks[k] != s[first + i]:
+                    same = False
+                    break
+            if same:
+                return state
+        slot = (slot + 1) & (room(g, GA.state_table) - 1)
+    state = g[GN.state]
+    if state >= room(g, GA.state_hash):
+        return G_FULL - GN.state
+    begin = g[GN.configuration]
+    if begin + size > room(g, GA.C_POSITION):
+        return G_FULL - GN.configuration
+    for i in range(size):
+        positions[begin + i], stacks[begin + i] = p[first + i], s[first + i]
+    g[GN.configuration] = begin + size
+    starts[state], sizes[state] = begin, size
+    i32(g, GA.Q_ACCEPTING)[state] = 1 if p[first] == END_PC else 0
+    publish(hashes, table, slot, state, key)
+    g[GN.state] = state + 1
+    return state
+
+
+@helper
+def load_state(g: Any, state: Any) -> Any:
+    """Copy a state's configurations to ``W[0:n]``; n, or negative: grow and retry."""
+    first, size = i32(g, GA.Q_FROM)[state], i32(g, GA.Q_SIZE)[state]
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    if size > room(g, GA.W_POSITION):
+        return G_FULL - GN.work
+    positions, stacks = i32(g, GA.C_POSITION), i32(g, GA.C_STACK)
+    for i in range(size):
+        p[i], s[i] = positions[first + i], stacks[first + i]
+    return size
+
+
+@helper
+def read_bytes(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
+    """Read ``data[first_byte:last_byte]``: (state or negative, bytes read before the set became empty)."""
+    if state < FIRST_STATE:
+        return NO_STATE, 0
+    first = 0
+    last = load_state(g, state)
+    if last < 0:
+        return last, 0
+    for i in range(first_byte, last_byte):
+        after = read_byte(v, g, first, last, data[i])
+        if after < 0:
+            return after, 0
+        if after == last:
+            return NO_STATE, i - first_byte
+        # A long text must not fill the scratch: the old set is not needed any more.
+        if first > 4096:
+            size = move_down(g, last, after)
+            first, last = 0, size
+        else:
+            first, last = last, after
+    last = normalise(g, first, last)
+    return intern_state(g, first, last), last_byte - first_byte
+
+
+@helper
+def move_down(g: Any, first: Any, last: Any) -> Any:
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    for i in range(first, last):
+        p[i - first], s[i - first] = p[i], s[i]
+    return last - first
+
+
+@entry
+def start_state(g: Any, rule: Any) -> Any:
+    """State before the first byte; negative: grow and retry."""
+    g = table_at(g)
+    begin_items(g)
+    status = add_pending(g, rule, END_PC, 0, 0)
+    if status < 0:
+        return status
+    last = close(g, 0)
+    if last < 0:
+        return last
+    return intern_state(g, 0, normalise(g, 0, last))
+
+
+@entry
+def add_empty_text(g: Any, state: Any) -> Any:
+    """The same state, but accepting: for a grammar whose language has the empty text."""
+    g = table_at(g)
+    size = load_state(g, state) if state >= FIRST_STATE else 0
+    if size < 0:
+        return size
+    last = add_configuration(g, size, END_PC, 0)
+    return last if last < 0 else intern_state(g, 0, normalise(g, 0, last))
+
+
+@entry
+def advance(v: Any, g: Any, state: Any, token: Any) -> Any:
+    """State after an ordinary token; ``NO_STATE`` if not allowed; negative: grow and retry. Cost: its bytes."""
+    v, g = table_at(v), table_at(g)
+    if state == FINISHED:
+        return NO_STATE
+    starts = i32(v, VA.TOKEN0)
+    if token < 0 or token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
+        return NO_STATE
+    target, _ = read_bytes(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    return target
+
+
+@entry
+def feed(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
+    """(State after the bytes or ``NO_STATE`` or negative, number of bytes that could be read)."""
+    return read_bytes(table_at(v), table_at(g), state, bytes_at(data.ctypes.data), first_byte, last_byte)

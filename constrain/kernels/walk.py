@@ -1,0 +1,166 @@
+"""Masks: walk the vocabulary trie with a set of configurations, visiting live bytes only.
+
+A visit is (node, configurations). Leaf configurations contribute their entry's tokens at once and go on from its
+exit; literal ones are grouped by byte, so configurations that meet are walked together. Invariant: every
+configuration can still be completed, so a token's bit is set as soon as its last byte is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constrain.kernels.entry import add_tokens, find_entry, find_exit
+from constrain.kernels.jit import entry, helper, inline
+from constrain.kernels.layout import END_PC, FINISHED, FIRST_STATE, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, VA, VN
+from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
+from constrain.kernels.step import is_literal, load_state
+from constrain.kernels.trie import child_of, set_bit, set_tokens_at
+from constrain.kernels.pointers import i32, room, table_at, words_at
+
+
+@inline
+def has_children(v: Any, node: Any) -> Any:
+    return node >= v[VN.NODES] or i32(v, VA.T_END)[node] > node + 1
+
+
+@helper
+def add_visit(g: Any, node: Any, first: Any, last: Any) -> Any:
+    """Remember to visit ``node`` with ``W[first:last]``; negative: grow and retry."""
+    at = g[GN.visit]
+    nodes = i32(g, GA.V_NODE)
+    if at >= room(g, GA.V_NODE):
+        return G_FULL - GN.visit
+    nodes[at] = node
+    i32(g, GA.V_FROM)[at], i32(g, GA.V_TO)[at] = first, last
+    g[GN.visit] = at + 1
+    return 0
+
+
+@helper
+def only_end(g: Any, first: Any, last: Any) -> Any:
+    """Is there nothing in ``W[first:last]`` that could read a byte?"""
+    positions = i32(g, GA.W_POSITION)
+    for i in range(first, last):
+        if positions[i] != END_PC:
+            return False
+    return True
+
+
+@helper
+def visit_leaf(v: Any, g: Any, node: Any, state: Any, stack: Any, words: Any, at: Any) -> Any:
+    """A leaf configuration at ``node``; next free place of W, or negative."""
+    item = find_entry(v, node, state)
+    if item < 0:
+        return item
+    add_tokens(v, item, words)
+    if i32(v, VA.E_EXIT)[item] == NO_EXIT:
+        return at
+    begin_items(g)
+    status = add_returns(g, stack)
+    if status < 0:
+        return status
+    last = close(g, at)
+    if last < 0:
+        return last
+    if only_end(g, at, last):
+        return at
+    exit_ = find_exit(v, item)
+    if exit_ < NO_EXIT:
+        return exit_ + 1
+    if exit_ == NO_EXIT:
+        return at
+    status = add_visit(g, exit_, at, last)
+    return status if status < 0 else last
+
+
+@helper
+def visit_byte(v: Any, g: Any, node: Any, byte: Any, head: Any, words: Any, at: Any) -> Any:
+    """The literal configurations ``head``, ``W_NEXT[head]``, ... all read ``byte``; next free place or negative."""
+    child = child_of(v, node, byte)
+    if child <= ROOT:
+        return child if child < 0 else at
+    set_tokens_at(v, child, words)
+    if not has_children(v, child):
+        return at
+    positions, stacks, following = i32(g, GA.W_POSITION), i32(g, GA.W_STACK), i32(g, GA.W_NEXT)
+    if following[head] < 0 and is_literal(g, positions[head] + 1):
+        last = add_configuration(g, at, positions[head] + 1, stacks[head])
+    else:
+        begin_items(g)
+        while head >= 0:
+            status = add_item(g, positions[head] + 1, 0, stacks[head], 0)
+            if status < 0:
+                return status
+            head = following[head]
+        last = close(g, at)
+    if last < 0:
+        return last
+    status = add_visit(g, child, at, last)
+    return status if status < 0 else last
+
+
+@helper
+def group_by_byte(g: Any, first: Any, last: Any) -> Any:
+    """Chain the literal configurations of ``W[first:last]`` by their byte; how many bytes ``B_USED`` lists."""
+    positions, following = i32(g, GA.W_POSITION), i32(g, GA.W_NEXT)
+    heads, used, code = i32(g, GA.B_HEAD), i32(g, GA.B_USED), i32(g, GA.CODE)
+    count = 0
+    for i in range(first, last):
+        if positions[i] >= LEAF or positions[i] == END_PC:
+            continue
+        byte = code[positions[i]]
+        if heads[byte] < 0:
+            used[count] = byte
+            count += 1
+        following[i] = heads[byte]
+        heads[byte] = i
+    return count
+
+
+@helper
+def visit(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> Any:
+    """All that one set of configurations does at one node; negative: grow and retry."""
+    g[GN.VISITS] += 1
+    positions, stacks = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    at = last
+    for i in range(first, last):
+        if positions[i] >= LEAF:
+            at = visit_leaf(v, g, node, positions[i] - LEAF, stacks[i], words, at)
+            if at < 0:
+                return at
+    heads, used = i32(g, GA.B_HEAD), i32(g, GA.B_USED)
+    count = group_by_byte(g, first, last)
+    for i in range(count):
+        byte = used[i]
+        head = heads[byte]
+        heads[byte] = -1
+        if at >= 0:  # after an overflow only clear the remaining heads
+            at = visit_byte(v, g, node, byte, head, words, at)
+    return at
+
+
+@entry
+def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """Overwrite ``words`` with the mask of ``state``; 0, or negative: grow and retry."""
+    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
+    for i in range(v[VN.WORDS]):
+        words[i] = 0
+    ends = i32(v, VA.EOS)
+    if state == FINISHED or i32(g, GA.Q_ACCEPTING)[state] != 0:
+        for i in range(room(v, VA.EOS)):
+            set_bit(words, ends[i])
+    if state < FIRST_STATE:
+        return 0
+    last = load_state(g, state)
+    if last < 0:
+        return last
+    g[GN.visit] = 0
+    status = add_visit(g, ROOT, 0, last)
+    nodes, starts, ends = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO)
+    while g[GN.visit] > 0:
+        top = g[GN.visit] - 1
+        g[GN.visit] = top
+        status = visit(v, g, nodes[top], starts[top], ends[top], words)
+        if status < 0:
+            return status
+    return 0

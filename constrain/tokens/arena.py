@@ -1,0 +1,98 @@
+"""``Arena``: the arrays behind one kernel table, grown by doubling when a kernel says that a group is full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from constrain.errors import LimitExceeded
+from constrain.kernels.intern import rehash
+from constrain.kernels.layout import Group, Layout
+
+MAX_ITEMS = 1 << 28  # numbers are int32; the largest product formed from one is itself * 256 in int64
+
+
+class Arena:
+    """Owns the arrays of a ``Layout``. ``address`` of its table is what kernels get; ``array(name)`` is a live array."""
+
+    def __init__(self, layout: Layout, sizes: dict[str, int]) -> None:
+        self.layout = layout
+        self.table = np.zeros(layout.size, np.int64)
+        self.address = int(self.table.ctypes.data)
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        for group in layout.groups:
+            self._allocate(group, sizes.get(group.name, 1))
+
+    def __getitem__(self, name: str) -> int:
+        """A counter."""
+        return int(self.table[self.layout.n[name]])
+
+    def __setitem__(self, name: str, value: int) -> None:
+        self.table[self.layout.n[name]] = value
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """The array behind ``name``; a later ``grow`` of its group replaces it."""
+        return self._arrays[name]
+
+    def put(self, name: str, values: npt.NDArray[Any]) -> None:
+        """Replace an array that never grows by ``values`` (kept, not copied)."""
+        self._arrays[name] = np.ascontiguousarray(values)
+        self._publish(name)
+
+    def append(self, group: str, **columns: Any) -> int:
+        """Append items to a group that is not interned, one equally long sequence for each array; first number."""
+        first = self[group]
+        count = len(next(iter(columns.values())))
+        while first + count > len(self._arrays[next(iter(columns))]):
+            self.grow(self.layout.n[group])
+        for name, values in columns.items():
+            self._arrays[name][first : first + count] = values
+        self[group] = first + count
+        return first
+
+    def grow(self, number: int) -> None:
+        """Double the arrays of a group, keeping their contents; rebuild its hash table."""
+        group = self.layout.groups[number]
+        first = next(iter(group.arrays))
+        items = 2 * len(self._arrays[first]) // group.arrays[first][1]
+        if items > MAX_ITEMS:
+            raise LimitExceeded(f"items of kind {group.name!r} in memory", items, MAX_ITEMS, "use a new compiler")
+        old = {name: self._arrays[name] for name in group.arrays}
+        hashes = self._arrays.get(f"{group.name}_hash")
+        self._allocate(group, items)
+        for name, values in old.items():
+            self._arrays[name][: len(values)] = values
+        if hashes is not None:
+            self._arrays[f"{group.name}_hash"][: len(hashes)] = hashes
+            rehash(self._arrays[f"{group.name}_hash"], self[group.name], self._arrays[f"{group.name}_table"])
+
+    def resolve(self, status: int) -> bool:
+        """Grow the group that a kernel's negative ``status`` names; ``False`` when it names none of this arena."""
+        number = self.layout.full - status
+        if not 0 <= number < len(self.layout.groups):
+            return False
+        self.grow(number)
+        return True
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the arrays."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def _allocate(self, group: Group, items: int) -> None:
+        items = 1 << max(items - 1, 0).bit_length()
+        for name, (kind, width) in group.arrays.items():
+            self._arrays[name] = np.zeros(items * width, kind)
+            self._publish(name)
+        if group.interned:
+            self._arrays[f"{group.name}_hash"] = np.zeros(items, np.int32)
+            self._arrays[f"{group.name}_table"] = np.zeros(2 * items, np.int32)
+            self._publish(f"{group.name}_hash")
+            self._publish(f"{group.name}_table")
+
+    def _publish(self, name: str) -> None:
+        array, slot = self._arrays[name], self.layout.at[name]
+        self.table[slot] = array.ctypes.data
+        self.table[slot + 1] = array.size

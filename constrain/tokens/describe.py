@@ -1,0 +1,106 @@
+"""Automaton states in words: what may come next, why a token is not allowed, what is forced."""
+
+from __future__ import annotations
+
+import bisect
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from constrain.ir.grammar import Terminal, show
+from constrain.kernels.layout import DEAD, END_PC, FINISHED, LEAF
+
+if TYPE_CHECKING:
+    from constrain.tokens.pushdown import PushdownAutomaton
+
+MAX_LITERAL = 60
+MAX_FORCED = 4096
+
+
+def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
+    """Readable descriptions, each once: literals to come, terminals with the rule they stand in, the end."""
+    if state == FINISHED:
+        return ["nothing: the text has ended"]
+    code, found = automaton.program.code, {}
+    for position, stack in automaton.configurations(state):
+        if position == END_PC:
+            found["the end of the text"] = None
+        elif position >= LEAF:
+            found[_leaf(automaton, position - LEAF, stack)] = None
+        else:
+            end = position
+            while end < len(code) and code[end] < 256 and end - position < MAX_LITERAL:
+                end += 1
+            text = bytes(code[position:end]).decode("utf-8", "backslashreplace")
+            found[f"{text!r} (rule {rule_at(automaton, position)})"] = None
+    return list(found)
+
+
+def _leaf(automaton: PushdownAutomaton, leaf_state: int, stack: int) -> str:
+    terminal = automaton.terminal_of(leaf_state)
+    rules = {rule_at(automaton, address) for address in automaton.return_addresses(stack)}
+    return f"{terminal.name or terminal_text(terminal)} (rule {', '.join(sorted(rules))})"
+
+
+def terminal_text(terminal: Terminal) -> str:
+    """What people call a terminal that has no name."""
+    text = show(terminal)
+    text = text if len(text) <= MAX_LITERAL else text[: MAX_LITERAL - 3] + "..."
+    return f"JSON string {text}" if terminal.encoding == "json" else text
+
+
+def rule_at(automaton: PushdownAutomaton, position: int) -> str:
+    """Name of the rule whose code contains ``position``."""
+    names = automaton.program.names
+    place = bisect.bisect_right(names, position, key=lambda pair: pair[0]) - 1
+    return repr(names[place][1]) if place >= 0 and position != END_PC else "the whole text"
+
+
+def explain(automaton: PushdownAutomaton, state: int, token: int) -> str:
+    """One short paragraph."""
+    vocabulary = automaton.vocabulary
+    name = f"token {vocabulary.describe(token)}"
+    wanted = "; ".join(expected(automaton, state)[:8])
+    if token in vocabulary.eos:
+        if automaton.is_accepting(state):
+            return f"{name} is allowed: the text so far is complete."
+        return f"{name} is not allowed: the text is not complete. Expected: {wanted}."
+    data = vocabulary.tokens[token] if 0 <= token < len(vocabulary.tokens) else None
+    if data is None:
+        return f"{name} is not allowed: it does not stand for text."
+    if automaton.advance(state, token) is not None:
+        return f"{name} is allowed."
+    count, after = automaton.longest_prefix(state, data)
+    if count == 0:
+        return f"{name} is not allowed: it starts with {data[:1]!r}. Expected: {wanted}."
+    then = "; ".join(expected(automaton, after)[:8])
+    return f"{name} is not allowed: after {data[:count]!r} it goes on with {data[count:count + 1]!r}. Expected there: {then}."
+
+
+def forced_bytes(automaton: PushdownAutomaton, state: int) -> bytes:
+    """Follow the state while it has exactly one live byte and may not end."""
+    out = bytearray()
+    while state != FINISHED and not automaton.is_accepting(state) and len(out) < MAX_FORCED:
+        live = live_bytes(automaton, state, 2)
+        if len(live) != 1:
+            break
+        out += live
+        after = automaton.advance_bytes(state, live)
+        assert after is not None
+        state = after
+    return bytes(out)
+
+
+def live_bytes(automaton: PushdownAutomaton, state: int, limit: int = 256) -> bytes:
+    """Bytes that may come next, ascending, at most ``limit``."""
+    code, live = automaton.program.code, set()
+    for position, _ in automaton.configurations(state):
+        if position == END_PC:
+            continue
+        if position < LEAF:
+            live.add(code[position])
+        else:
+            state_bytes = (b for b in range(256) if automaton.index.step_leaf(position - LEAF, b) != DEAD)
+            live.update(islice(state_bytes, limit))
+        if len(live) >= limit:
+            break
+    return bytes(sorted(live)[:limit])

@@ -1,0 +1,250 @@
+"""``VocabularyIndex``: everything about a vocabulary that all grammars share.
+
+The token trie, the leaf automata seen so far, and their entries (masks of leaf states). Grows as grammars are
+used; one index serves any number of grammars, and grammars with equal terminals share their masks.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+from constrain.automata.leafcode import LeafCode, compile_leaf
+from constrain.errors import LimitExceeded, VocabularyError
+from constrain.ir import rx as _rx
+from constrain.ir.grammar import Terminal
+from constrain.ir.rx import Rx
+from constrain.kernels.layout import BYTES, DEAD, FIRST_LEAF_STATE, JSON, L_CLASS, L_JUMP, L_MATCH, L_SPLIT, UTF8, V
+from constrain.kernels.starts import leaf_start, leaf_step
+from constrain.tokens.arena import Arena
+from constrain.vocab.trie import build_trie
+from constrain.vocab.vocabulary import Vocabulary
+
+ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
+MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
+LeafKey = tuple[Rx, str, int, int | None]
+
+_SIZES = {
+    "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
+    "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 9, "element": 1 << 12, "entry": 1 << 12,
+    "entryid": 1 << 16,
+}  # fmt: skip
+
+
+class VocabularyIndex:
+    """Use ``VocabularyIndex.of(vocabulary)``: there is one for each vocabulary, kept while the vocabulary lives.
+
+    ``lock`` guards the arena: kernels write to it, so only one thread may be inside at a time.
+    """
+
+    _known: weakref.WeakKeyDictionary[Vocabulary, VocabularyIndex] = weakref.WeakKeyDictionary()
+    _guard = threading.Lock()
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = weakref.ref(vocabulary)
+        self.lock = threading.RLock()
+        self.arena = _build_arena(vocabulary)
+        self.table = self.arena.address
+        self.missing = _missing_bytes(vocabulary)
+        self._unspellable = _unspellable(self.missing)
+        # Bytes that only longer tokens contain: only then can a text be impossible to go on with (``DeadEnd``).
+        single = {token[0] for token in vocabulary.tokens if token is not None and len(token) == 1}
+        self.incomplete = len(single) + len(self.missing) < 256
+        self._leaves: dict[LeafKey, int] = {}
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary) -> VocabularyIndex:
+        with cls._guard:
+            index = cls._known.get(vocabulary)
+            if index is None:
+                index = cls._known[vocabulary] = cls(vocabulary)
+            return index
+
+    def leaf(self, terminal: Terminal) -> int:
+        """Start state of a terminal's leaf automaton; ``DEAD`` when its language is empty."""
+        key = (terminal.rx, terminal.encoding, terminal.low, terminal.high)
+        start = self._leaves.get(key)
+        if start is None:
+            with self.lock:
+                start = self._leaves.get(key)
+                if start is None:
+                    start = self._leaves[key] = self._add_leaf(*key)
+        return start
+
+    def step_leaf(self, state: int, byte: int) -> int:
+        """Successor of a leaf state, ``DEAD`` for none."""
+        with self.lock:
+            while (target := int(leaf_step(self.table, state, byte))) < 0:
+                self.arena.resolve(target)
+        return target
+
+    def _add_leaf(self, rx: Rx, encoding: str, low: int, high: int | None) -> int:
+        if encoding not in ENCODINGS:
+            raise ValueError(f"a terminal's encoding is one of {', '.join(ENCODINGS)}, not {encoding!r}")
+        if high is not None and high < low:
+            return DEAD
+        if encoding == "json" and ord('"') in self.missing:
+            raise VocabularyError("no token of the vocabulary contains a double quote: it cannot spell JSON strings")
+        code = compile_leaf(self._spellable(rx, encoding), 255 if encoding == "bytes" else _rx.MAX_CODE_POINT)
+        if code is None:
+            return DEAD
+        window = low > 0 or high is not None
+        base = self.leaf(Terminal(rx, encoding)) if window and _is_any(code) else DEAD  # type: ignore[arg-type]
+        leaf = self._store(code, ENCODINGS[encoding], low, high)
+        if base != DEAD:
+            self.arena.array("L_BASE")[leaf] = self.arena.array("S_LEAF")[base]
+        while (start := int(leaf_start(self.table, leaf))) < 0:
+            self.arena.resolve(start)
+        return start
+
+    def _spellable(self, rx: Rx, encoding: str) -> Rx:
+        """Without symbols that no token sequence can spell (only where the vocabulary lacks bytes altogether)."""
+        if encoding == "json" or not self._unspellable:
+            return rx
+        gone = self._unspellable if encoding == "utf8" else tuple((b, b) for b in sorted(self.missing))
+        return rx & _rx.repeat(_rx.chars(_rx.invert_ranges(gone, 255 if encoding == "bytes" else _rx.MAX_CODE_POINT)), 0, None)
+
+    def _store(self, code: LeafCode, encoding: int, low: int, high: int | None) -> int:
+        arena = self.arena
+        sets = arena.append("classset", L_IN=code.sets.ravel())
+        width = code.sets.shape[1]
+        start = arena["leafcode"]
+        words = _relocate(code.code, start, sets, width)
+        arena.append("leafcode", L_CODE=words)
+        cut = arena.append("cut", L_CUT=code.cuts, L_CLASSOF=code.classes)
+        alive = -1
+        if (low > 0 or high is not None) and not _is_any(code):
+            table = window_table(code, low, high)
+            alive = arena.append("alive", L_LIVE=table.ravel())
+        leaf = arena.append(
+            "leaf", L_START=[start], L_ENCODING=[encoding], L_LOW=[low], L_HIGH=[-1 if high is None else high],
+            L_CUT0=[cut], L_CUTS=[len(code.cuts)], L_ALIVE=[alive], L_BASE=[-1], L_SIZE=[len(code.code)],
+        )  # fmt: skip
+        longest = max(len(code.code) + 2, arena["leafcode"])
+        while len(arena.array("X_SET")) < longest:
+            arena.grow(V.n["scratch"])
+        return leaf
+
+
+def _is_any(code: LeafCode) -> bool:
+    """Is the program a single class repeated (X*)? Then any window can be met as long as it is not exceeded."""
+    return len(code.code) == 8 and code.code[0] == L_SPLIT and code.code[3] == L_CLASS and code.code[5] == L_JUMP
+
+
+def _relocate(code: list[int], start: int, sets: int, width: int) -> list[int]:
+    """Absolute addresses, and class sets as offsets into ``L_IN``."""
+    out = list(code)
+    pc = 0
+    while pc < len(code):
+        op = code[pc]
+        if op == L_CLASS:
+            out[pc + 1] = sets + code[pc + 1] * width
+        elif op == L_JUMP:
+            out[pc + 1] = start + code[pc + 1]
+        elif op == L_SPLIT:
+            out[pc + 1], out[pc + 2] = start + code[pc + 1], start + code[pc + 2]
+        pc += _LENGTH[op]
+    return out
+
+
+_LENGTH = {L_MATCH: 1, L_CLASS: 2, L_JUMP: 2, L_SPLIT: 3}
+
+
+def window_table(code: LeafCode, low: int, high: int | None) -> Any:
+    """``table[n, pc]``: with n symbols read, can the instruction still lead to a match with low..high symbols?
+
+    (min(high, ...) + 1, len(code)) uint8. Recursion from the last row back: a match counts when n >= low, a class
+    when something it leads to is alive in row n + 1. Without ``high``, row ``low`` is all ones (n is clamped there).
+    """
+    last = low if high is None else high
+    size = len(code.code)
+    if (last + 1) * size > MAX_ALIVE:
+        raise LimitExceeded(
+            "length bound times size of a pattern", (last + 1) * size, MAX_ALIVE, "lower the bound or drop the pattern"
+        )
+    reach = _closure_matrix(code.code)
+    table = np.zeros((last + 1, size), np.uint8)
+    classes = np.array([pc for pc in reach if code.code[pc] == L_CLASS], np.int64)
+    matches = np.array([pc for pc in reach if code.code[pc] == L_MATCH], np.int64)
+    for n in range(last, -1, -1):
+        if n == last:
+            alive = np.full(len(classes), high is None)
+        else:
+            row = table[n + 1]
+            alive = np.array([row[reach[pc]].any() for pc in classes], bool)
+        table[n, classes] = alive
+        table[n, matches] = n >= low
+    return table
+
+
+def _closure_matrix(code: list[int]) -> dict[int, Any]:
+    """For each class or match instruction, the ones that can come next (for a match: none)."""
+    waiting = []
+    pc = 0
+    while pc < len(code):
+        if code[pc] in (L_CLASS, L_MATCH):
+            waiting.append(pc)
+        pc += _LENGTH[code[pc]]
+    return {
+        pc: np.array(_closure(code, pc + 2) if code[pc] == L_CLASS else [], np.int64) for pc in waiting
+    }
+
+
+def _closure(code: list[int], pc: int) -> list[int]:
+    stack, seen, found = [pc], set(), []
+    while stack:
+        pc = stack.pop()
+        if pc in seen:
+            continue
+        seen.add(pc)
+        if code[pc] == L_SPLIT:
+            stack += code[pc + 1 : pc + 3]
+        elif code[pc] == L_JUMP:
+            stack.append(code[pc + 1])
+        else:
+            found.append(pc)
+    return found
+
+
+def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
+    present: set[int] = set()
+    for token in vocabulary.tokens:
+        if token is not None and len(present) < 256:
+            present.update(token)
+    return frozenset(range(256)) - present
+
+
+def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
+    """Code points whose UTF-8 form needs a byte that no token has. Bytes that UTF-8 never uses do not count."""
+    if not missing - {0xC0, 0xC1, *range(0xF5, 0x100)}:
+        return ()
+    return _rx.merge_ranges(
+        (code, code)
+        for low, high in _rx.ANY_CHAR.ranges  # type: ignore[attr-defined]
+        for code in range(low, high + 1)
+        if not missing.isdisjoint(chr(code).encode())
+    )
+
+
+def _build_arena(vocabulary: Vocabulary) -> Arena:
+    trie = build_trie(vocabulary)
+    texts = [token or b"" for token in vocabulary.tokens]
+    nodes, longest = len(trie.byte), max(map(len, texts), default=0)
+    arena = Arena(V, {**_SIZES, "scratch": nodes + 2 * len(trie.ids) + 2 * longest + 4096,
+                      "row": vocabulary.words * 64})  # fmt: skip
+    arrays = {"T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
+              "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
+              "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
+              "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8)}  # fmt: skip
+    for name, values in arrays.items():
+        arena.put(name, values)
+    arena["NODES"], arena["WORDS"], arena["LONGEST"] = nodes, vocabulary.words, longest
+    arena["node"], arena["id"] = nodes, len(trie.ids)
+    arena["residual"] = arena["step"] = arena["entry"] = 1  # 0 is "free slot" in hash tables
+    arena["leafstate"] = FIRST_LEAF_STATE
+    arena.array("S_FLAGS")[:FIRST_LEAF_STATE] = (0, 0, 1)  # UNKNOWN, DEAD, ACCEPTED: only the last may end
+    arena.array("S_NEXT")[256 : 256 * FIRST_LEAF_STATE] = DEAD
+    return arena

@@ -1,0 +1,198 @@
+"""``PushdownAutomaton``: a grammar over a vocabulary, as a ``TokenAutomaton`` whose states are ints.
+
+A state is the number of an interned set of (position in the program, return stack); see ``kernels/stack.py``.
+States of one automaton mean nothing to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from constrain.automata.program import Program, compile_program
+from constrain.errors import ConstrainError, DeadEnd, GrammarError, VocabularyError
+from constrain.ir.grammar import Grammar, Literal, Terminal, children
+from constrain.kernels.layout import DEAD, FINISHED, FIRST_STATE, NO_STATE, G
+from constrain.kernels.step import add_empty_text, advance, feed, start_state
+from constrain.kernels.walk import fill_mask
+from constrain.tokens import describe
+from constrain.tokens.arena import Arena
+from constrain.tokens.base import Words
+from constrain.tokens.index import VocabularyIndex
+from constrain.vocab.vocabulary import Vocabulary
+
+_SIZES = {
+    "stack": 64, "edge": 128, "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
+    "visit": 128, "bucket": 256,
+}  # fmt: skip
+
+
+class PushdownAutomaton:
+    """Masks and steps of ``grammar`` over ``vocabulary``. Thread-safe; states are ints that stay valid.
+
+    Cost of a mask: the trie nodes that live bytes reach, plus one row OR for each leaf state. Cost of a step: the
+    token's bytes. Memory grows with the number of different states asked for.
+    """
+
+    def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
+        """Compile. Raises ``GrammarError`` (empty language, missing rule) or ``VocabularyError`` (cannot be spelled)."""
+        self.grammar = grammar
+        self.vocabulary = vocabulary
+        self.index = VocabularyIndex.of(vocabulary)
+        _check_spelling(grammar, self.index.missing)
+        self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
+        self._vocabulary_table = self.index.table
+        self._arena = _build_arena(self.program)
+        self._table = self._arena.address
+        self._start = self._first_state()
+
+    # ---- the contract --------------------------------------------------------------------------------------
+
+    def start(self) -> int:
+        """The state before the first token."""
+        return self._start
+
+    def advance(self, state: int, token: int) -> int | None:
+        """The state after ``token``, or ``None`` when the token is not allowed."""
+        with self.index.lock:
+            after = advance(self._vocabulary_table, self._table, state, token)
+            while after < 0:
+                self._grow(after)
+                after = advance(self._vocabulary_table, self._table, state, token)
+        if after != NO_STATE:
+            return after  # type: ignore[no-any-return]
+        if token in self.vocabulary.eos and self.is_accepting(state):
+            return FINISHED
+        return None
+
+    def fill_mask(self, state: int, words: Words) -> None:
+        """Overwrite ``words`` ((vocabulary.words,) int32, C-contiguous) with the mask of ``state``.
+
+        Raises ``DeadEnd`` when the mask is empty: possible only where the vocabulary lacks single bytes and the
+        grammar forces text that its longer tokens cannot spell.
+        """
+        with self.index.lock:
+            while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
+                self._grow(status)
+        if self.index.incomplete and not words.any():
+            wanted = "; ".join(self.expected(state)[:8])
+            raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
+
+    def is_accepting(self, state: int) -> bool:
+        """Is the text so far a whole text of the language?"""
+        return state == FINISHED or bool(self._arena.array("Q_ACCEPTING")[state])
+
+    # ---- bytes ---------------------------------------------------------------------------------------------
+
+    def advance_bytes(self, state: int, data: bytes) -> int | None:
+        """The state after text that need not be aligned with tokens; ``None`` when it is not allowed."""
+        return self._feed(state, data)[0] or None
+
+    def longest_prefix(self, state: int, data: bytes) -> tuple[int, int]:
+        """How many bytes of ``data`` can be read, and the state after them."""
+        after, count = self._feed(state, data)
+        return (len(data), after) if after else (count, self._feed(state, data[:count])[0] or state)
+
+    def _feed(self, state: int, data: bytes) -> tuple[int, int]:
+        if not data:
+            return state, 0
+        if state == FINISHED:
+            return NO_STATE, 0
+        array = np.frombuffer(data, np.uint8)
+        with self.index.lock:
+            while (result := feed(self._vocabulary_table, self._table, state, array, 0, len(data)))[0] < 0:
+                self._grow(result[0])
+        return int(result[0]), int(result[1])
+
+    # ---- in words ------------------------------------------------------------------------------------------
+
+    def expected(self, state: int) -> list[str]:
+        """What may come next, readable: upcoming literals, terminals, the end of the text."""
+        return describe.expected(self, state)
+
+    def explain(self, state: int, token: int) -> str:
+        """Why ``token`` is or is not allowed in ``state``, in words."""
+        return describe.explain(self, state, token)
+
+    def forced_bytes(self, state: int) -> bytes:
+        """The longest byte string with which every completion starts (empty where the text may end)."""
+        return describe.forced_bytes(self, state)
+
+    def terminal_of(self, leaf_state: int) -> Terminal:
+        """The grammar's terminal whose automaton a leaf state belongs to."""
+        leaves = self.index.arena.array("S_LEAF")
+        for terminal in self.program.terminals.values():
+            if leaves[self.index.leaf(terminal)] == leaves[leaf_state]:
+                return terminal
+        raise KeyError(leaf_state)
+
+    def live_bytes(self, state: int) -> bytes:
+        """Bytes that may come next, ascending."""
+        return describe.live_bytes(self, state)
+
+    def configurations(self, state: int) -> list[tuple[int, int]]:
+        """The (position, stack) pairs of a state, for messages and tests."""
+        first, size = (int(self._arena.array(name)[state]) for name in ("Q_FROM", "Q_SIZE"))
+        positions, stacks = self._arena.array("C_POSITION"), self._arena.array("C_STACK")
+        return [(int(positions[i]), int(stacks[i])) for i in range(first, first + size)]
+
+    def return_addresses(self, stack: int) -> list[int]:
+        """Where the callers of a stack node go on, for messages."""
+        first, size = (int(self._arena.array(name)[stack]) for name in ("N_FROM", "N_SIZE"))
+        return [int(pc) for pc in self._arena.array("E_PC")[first : first + size]]
+
+    def counters(self) -> dict[str, int]:
+        """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
+        mine = {name: self._arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
+        shared = {name: self.index.arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
+        return {**{k.lower(): v for k, v in mine.items()}, **shared, "code": len(self.program.code),
+                "bytes": self._arena.nbytes, "shared_bytes": self.index.arena.nbytes}  # fmt: skip
+
+    # ---- construction --------------------------------------------------------------------------------------
+
+    def _first_state(self) -> int:
+        state = self._retry(lambda: start_state(self._table, self.program.start))
+        if self.program.empty_text:
+            state = self._retry(lambda: add_empty_text(self._table, state))
+        if state == NO_STATE:
+            raise GrammarError("no text at all matches", where=f"rule {self.grammar.start!r}")
+        return state
+
+    def _retry(self, call: Callable[[], Any]) -> int:
+        with self.index.lock:
+            while (status := int(call())) < 0:
+                self._grow(status)
+        return status
+
+    def _grow(self, status: int) -> None:
+        if not (self._arena.resolve(status) or self.index.arena.resolve(status)):
+            raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
+
+
+def _build_arena(program: Program) -> Arena:
+    arena = Arena(G, {**_SIZES, "code": len(program.code), "rule": len(program.entries)})
+    arena.put("CODE", np.array(program.code, np.int32))
+    arena.put("RULE_ENTRY", np.array(program.entries, np.int32))
+    arena.put("RULE_RANK", np.array(program.ranks, np.int32))
+    arena["stack"] = 1  # 0: the empty stack
+    arena["state"] = FIRST_STATE
+    arena.array("B_HEAD")[:] = -1
+    return arena
+
+
+def _check_spelling(grammar: Grammar, missing: frozenset[int]) -> None:
+    """A literal with a byte that no token contains can never be written."""
+    if not missing:
+        return
+    for name, body in grammar.rules.items():
+        stack = [body]
+        while stack:
+            node = stack.pop()
+            stack.extend(children(node))
+            if isinstance(node, Literal) and not missing.isdisjoint(node.data):
+                bad = next(b for b in node.data if b in missing)
+                raise VocabularyError(
+                    f"rule {name!r} needs the text {node.data!r}, but no token contains the byte 0x{bad:02x}"
+                )

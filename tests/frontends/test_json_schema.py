@@ -1,0 +1,334 @@
+"""JSON Schema, by hand: each keyword and policy on texts, each error on its words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from json_schema_oracles import accepts_text, accepts_value
+from jsonschema import Draft202012Validator
+
+from constrain.errors import GrammarError, LimitExceeded, UnsupportedSchema
+from constrain.frontends.json_schema import json_schema_grammar
+from constrain.frontends.json_schema.facts import REFUSED
+from constrain.ir.grammar import Literal as Bytes
+from constrain.ir.grammar import walk
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
+NODE = {"type": "object", "properties": {"v": {"type": "integer"}, "next": {"$ref": "#"}}, "additionalProperties": False}
+LONGER = {
+    "$ref": "#/$defs/base",
+    "required": ["v"],
+    "properties": {"v": {"minLength": 2}, "kids": {"items": {"$ref": "#"}}},
+    "$defs": {
+        "base": {
+            "type": "object",
+            "properties": {"v": {"type": "string"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/base"}}},
+        }
+    },
+}
+
+VALUES: list[Any] = [None, True, False, 0, 1, -1, 1.0, 1.5, 2, 100.0, "", "a", "ab", "abc", "é", "😀😀", "1", [], [1], [1, 2]]
+VALUES += [[1, "a", None], ["a", "a"], [[]], [[1]], {}, {"a": 1}, {"a": "x"}, {"a": 1, "b": 2}, {"b": "x"}, {"c": {}}]
+VALUES += [{"a": None, "c": 1}, {"a": [1]}, {"v": 1}, {"v": 1, "next": {"v": 2}}, {"next": {"next": {"v": "x"}}}]
+VALUES += [{"v": "ab"}, {"v": "ab", "kids": [{"v": "cd"}]}, {"v": "ab", "kids": [{"v": "c"}]}, {"v": "ab", "kids": [{}]}]
+
+SCHEMAS: list[Any] = [
+    True,
+    {},
+    {"title": "t", "description": "d", "default": 1, "examples": [1], "deprecated": True, "unheard": {"of": 1}},
+    {"type": "integer"},
+    {"type": ["integer", "null"]},
+    {"type": ["number", "integer", "boolean"]},
+    {"minLength": 2},
+    {"maxLength": 1},
+    {"type": "string", "minLength": 1, "maxLength": 2},
+    {"pattern": "b"},
+    {"pattern": "^[a-z]{1,2}$"},
+    {"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 2},
+    {"enum": [1, "a", None, [1], {"a": 1, "b": 2}, 1.0]},
+    {"enum": ["a", "abc", 1], "minLength": 2},
+    {"enum": ["a", "abc", 1], "type": "string"},
+    {"enum": [1, 2], "const": 1},
+    {"const": False},
+    {"enum": [{"a": 1}, {"a": "x"}, {"b": "x"}], "properties": {"a": {"type": "string"}}, "required": ["a"]},
+    {"enum": ["ab", "b"], "pattern": "a"},
+    {"enum": [[1, 2], [1], ["a", "a"]], "minItems": 2, "prefixItems": [{"type": "integer"}], "items": {"const": 2}},
+    {"properties": {"a": {"type": "integer"}}},
+    {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False},
+    {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "string"}},
+    {"type": "object", "additionalProperties": {"type": "integer"}},
+    {"type": "object", "required": ["a"]},
+    {"type": "object", "required": ["b", "a"], "additionalProperties": {"type": "integer"}},
+    {"type": "object", "properties": {"a": False}},
+    {"type": "object", "properties": {"a": True, "b": True}, "required": ["b"]},
+    {"items": {"type": "integer"}},
+    {"type": "array", "minItems": 1, "maxItems": 1},
+    {"type": "array", "items": False},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 2},
+    {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": {"type": "null"}},
+    {"type": "array", "prefixItems": [True, False, True]},
+    {"type": "array", "prefixItems": [{"type": "integer"}, True], "items": False, "minItems": 1},
+    {"type": "array", "prefixItems": [True, True, True], "maxItems": 1},
+    {"anyOf": [{"type": "string"}, {"type": "array"}]},
+    {"anyOf": [{"type": "string"}, {"minLength": 2}], "maxLength": 2},
+    {"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "type": "object", "properties": {"a": {"type": "integer"}}},
+    {"anyOf": [{"properties": {"a": {"type": "integer"}}}, False], "properties": {"b": True}, "additionalProperties": False},
+    {"anyOf": [{"anyOf": [{"const": 1}, {"const": 2}]}, {"type": "string"}], "enum": [1, "a", None]},
+    {"$ref": "#/$defs/a~1b%25", "$defs": {"a/b%": {"type": "string"}}},
+    {"$ref": "#/$defs/s", "maxLength": 1, "$defs": {"s": {"type": "string"}}},
+    {"$ref": "#/$defs/s", "$defs": {"s": True}},
+    NODE,
+    LONGER,
+    {"properties": {"next": {"$ref": "#/properties/a"}, "a": {"type": "integer"}}},
+    {"uniqueItems": False, "minProperties": 0, "not": False, "patternProperties": {}, "contentEncoding": "base64"},
+]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda s: json.dumps(s)[:60])
+@pytest.mark.parametrize("whitespace", ["any", "json"])
+def test_verdicts_are_those_of_jsonschema(schema: Any, whitespace: Any) -> None:
+    grammar = json_schema_grammar(schema, whitespace=whitespace)
+    oracle = Draft202012Validator(schema)
+    verdicts = {json.dumps(v): (accepts_value(grammar, v), oracle.is_valid(v)) for v in VALUES}
+    assert {text: pair for text, pair in verdicts.items() if pair[0] != pair[1]} == {}
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepted", "rejected"),
+    [
+        ({"$schema": DRAFT_7, "$ref": "#/definitions/i", "type": "string", "definitions": {"i": {}}}, ["1", '"a"'], []),
+        ({"$schema": DRAFT_4, "type": "integer"}, ["1", "-0"], ["1.0", "1e2"]),
+        ({"type": "integer"}, ["1.00", "1e2", "1E+2", "-3.0e1"], ["1.5", "01", "1e-1", "+1", "1.", "15e-1"]),
+        ({"type": "number"}, ["-0.5e-10", "1E9"], [".5", "1.", "00", "1e"]),
+        ({"items": [{"type": "null"}]}, ["[null, 1]", "[]"], ["[1]"]),
+        ({"type": "string", "maxLength": 2}, ['"\\n\\u0041"', '"\\ud83d\\ude00a"'], ['"\\u0041bc"', '"\n"', '"\\ud83d"']),
+        ({"properties": {"ab": {"type": "null"}}}, ['{"ab": null, "a": 1}'], ['{"\\u0061b": 1}', '{"ab":null,"ab":1}']),
+        ({"const": 'a"\\\n'}, ['"a\\"\\\\\\n"'], ['"a\\u0022\\\\\\n"']),
+        ({"properties": {"a": True, "b": True}}, ['{"a":1,"b":2}', '{"b":2,"z":1}'], ['{"b":1,"a":2}', '{"z":1,"b":2}']),
+    ],
+)
+def test_texts(schema: Any, accepted: list[str], rejected: list[str]) -> None:
+    grammar = json_schema_grammar(schema)
+    assert [text for text in accepted if not accepts_text(grammar, text)] == []
+    assert [text for text in rejected if accepts_text(grammar, text)] == []
+
+
+def test_whitespace_policies() -> None:
+    schema = {"properties": {"a": {"items": {"enum": [1, {"b": [2]}]}}}, "additionalProperties": False, "type": "object"}
+    value = {"a": [1, {"b": [2]}, 1]}
+    wide = '{ "a"\t:\r\n[ 1 , {"b":[ 2 ]} ,1 ] }'
+    texts = [json.dumps(value), json.dumps(value, separators=(",", ":")), json.dumps(value, indent=4), wide]
+    verdicts = {
+        policy: [accepts_text(json_schema_grammar(schema, whitespace=policy), text) for text in texts]
+        for policy in ("any", "json", "compact")
+    }
+    assert verdicts == {
+        "any": [True, True, True, True],
+        "json": [True, False, False, False],
+        "compact": [False, True, False, False],
+    }
+    grammar = json_schema_grammar(schema)
+    assert not accepts_text(grammar, " {}") and not accepts_text(grammar, "{} ")
+    assert accepts_text(grammar, "{" + " " * 40 + "}") and not accepts_text(grammar, "{" + " " * 41 + "}")
+    assert not accepts_text(json_schema_grammar(schema, max_blanks=1), "{  }")
+
+
+def test_any_order() -> None:
+    schema = {"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}, "required": ["a"]}
+    grammar = json_schema_grammar(schema, property_order="any")
+    for text in ('{"a": 1}', '{"b": "", "a": 1}', '{"x": 1, "b": "", "y": 2, "a": 1, "z": []}', "[]"):
+        assert accepts_text(grammar, text), text
+    for text in ('{"b": ""}', '{"a": 1, "b": "", "a": 1}', '{"x": 1, "b": 2, "a": 1}', "{}", '{"b": "" "a": 1}'):
+        assert not accepts_text(grammar, text), text
+    wide = {"properties": {str(i): True for i in range(7)}}
+    with pytest.raises(LimitExceeded, match="any order: 7 exceeds the limit of 6"):
+        json_schema_grammar(wide, property_order="any")
+
+
+def test_number_digits() -> None:
+    grammar = json_schema_grammar({"type": ["number", "null"]}, number_digits=3)
+    assert accepts_text(grammar, "-123.456e+789")
+    assert not any(accepts_text(grammar, text) for text in ("1234", "0.1234", "1e1234"))
+
+
+def test_counts_are_not_unrolled() -> None:
+    schema = {"type": "array", "maxItems": 100_000, "items": {"type": "string", "pattern": "^[a-z]{1,90000}$"}}
+    grammar = json_schema_grammar(schema)
+    assert sum(1 for body in grammar.rules.values() for _ in walk(body)) < 40
+    many = {"properties": {f"p{i}": {"type": "integer"} for i in range(2000)}}
+    grammar = json_schema_grammar(many)
+    assert sum(1 for body in grammar.rules.values() for _ in walk(body)) < 10_000
+    long_tuple = {"type": "array", "prefixItems": [{"const": i} for i in range(3000)], "items": False}
+    assert len(json_schema_grammar(long_tuple).rules) < 3002
+
+
+def test_rules_are_named_by_pointers_and_only_what_is_referred_to_is_a_rule() -> None:
+    grammar = json_schema_grammar(LONGER)
+    assert set(grammar.rules) == {"#", "# & #/$defs/base", "any"}
+    assert set(json_schema_grammar({"properties": {"a": {"type": "string"}}, "additionalProperties": False}).rules) == {
+        "#",
+        "any",
+    }
+    assert set(json_schema_grammar({"type": "integer"}).rules) == {"#"}
+
+
+def test_parts_that_nothing_can_satisfy_are_dropped() -> None:
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"endless": {"$ref": "#/$defs/e"}, "never": {"enum": []}, "fine": {"type": "null"}},
+        "$defs": {"e": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/e"}}},
+    }
+    grammar = json_schema_grammar(schema)
+    words = {node.data for body in grammar.rules.values() for node in walk(body) if isinstance(node, Bytes)}
+    assert b'"fine"' in words and b'"endless"' not in words and b'"never"' not in words
+
+
+@pytest.mark.parametrize("word", sorted(set(REFUSED) - {"then", "else", "minContains", "maxContains"}))
+def test_refused_keywords_are_named(word: str) -> None:
+    schema = {"properties": {"a/b": {"items": {word: {"x": [{"type": "null"}]}}}}}
+    with pytest.raises(UnsupportedSchema) as caught:
+        json_schema_grammar(schema)
+    assert (caught.value.keyword, caught.value.pointer) == (word, "/properties/a~1b/items")
+    assert f"schema at /properties/a~1b/items: keyword {word!r}: not enforced" in str(caught.value)
+
+
+def test_a_keyword_that_concerns_no_possible_value_is_not_refused() -> None:
+    json_schema_grammar({"type": "string", "minimum": 3, "uniqueItems": True})
+    with pytest.raises(UnsupportedSchema, match="minimum"):
+        json_schema_grammar({"anyOf": [{"type": "string"}, {"type": "number"}], "minimum": 3})
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword", "reason"),
+    [
+        ({"$ref": "other.json#/a"}, "$ref", "another document"),
+        ({"$ref": "#name"}, "$ref", "anchor"),
+        ({"$schema": "https://example.com/own"}, "$schema", "unknown draft"),
+        ({"$schema": DRAFT_4, "properties": {"a": {"const": 1}}}, "const", "not a word of draft-04"),
+        ({"$schema": DRAFT_7, "prefixItems": [True]}, "prefixItems", "not a word of draft-07"),
+        ({"properties": {"a": {"$id": "http://x/y", "items": {"$ref": "#/b"}}}}, "$id", "references below"),
+        ({"items": [True], "additionalItems": False}, "additionalItems", "not enforced"),
+        ({"pattern": "(?<a"}, "pattern", "<a"),
+    ],
+)
+def test_refusals_say_why(schema: Any, keyword: str, reason: str) -> None:
+    with pytest.raises(UnsupportedSchema, match=reason) as caught:
+        json_schema_grammar(schema)
+    assert caught.value.keyword == keyword
+
+
+def test_references_by_the_documents_own_address() -> None:
+    schema = {"$id": "http://x/s.json", "properties": {"a": {"$ref": "s.json#/$defs/i"}}, "$defs": {"i": {"type": "null"}}}
+    assert accepts_text(json_schema_grammar(schema), '{"a": null}')
+    assert not accepts_text(json_schema_grammar(schema), '{"a": 1}')
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "strin"}, "schema at /: type is one of"),
+        ({"type": ["string", 3]}, "unknown type 3"),
+        ({"type": []}, "type is one of"),
+        ({"items": {"minLength": -1}}, "schema at /items: minLength is a whole number"),
+        ({"maxItems": True}, "maxItems is a whole number"),
+        ({"enum": 3}, "enum is a list"),
+        ({"required": ["a", 1]}, "required is a list of strings"),
+        ({"required": True}, "required is a list of strings"),
+        ({"properties": []}, "properties is an object"),
+        ({"properties": {"a": 3}}, "schema at /properties/a: a schema is an object or true or false, not 3"),
+        ({"pattern": 3}, "pattern is a string"),
+        ({"anyOf": []}, "anyOf is a list"),
+        ({"$ref": 3}, "$ref is a string"),
+        ({"$ref": "#/$defs/x"}, "points to nothing: there is no '/$defs'"),
+        ({"const": float("nan")}, "not a JSON value"),
+        ({"$schema": "https://json-schema.org/draft/2020-12/schema", "items": [True]}, "not a list"),
+        (False, "no value satisfies the schema: the schema is false"),
+        ({"enum": []}, "none of the values of enum"),
+        ({"type": "string", "enum": [1]}, "none of the values of enum"),
+        ({"type": "array", "minItems": 3, "maxItems": 2}, "minItems 3 is more than maxItems 2"),
+        ({"type": "string", "minLength": 3, "maxLength": 2}, "no string has minLength 3 and maxLength 2"),
+        ({"type": "string", "minLength": 3, "pattern": "^..$"}, "no string has minLength 3 and pattern"),
+        ({"type": "object", "required": ["a"], "properties": {"a": False}}, "schema at /properties/a: no value"),
+        ({"type": "object", "required": ["a"], "additionalProperties": False}, "'a' is required, and additional"),
+        ({"type": "array", "minItems": 1, "items": False}, "schema at /items: no value"),
+        ({"type": "array", "minItems": 2, "prefixItems": [True, False]}, "schema at /prefixItems/1: no value"),
+        ({"$ref": "#"}, "schema at # -> #: $ref leads back to itself"),
+        ({"$ref": "#", "type": "object"}, "leads back to itself"),
+        ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "leads back to itself"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "a -> #/$defs/b -> "),
+        ({"type": "object", "properties": {"n": {"$ref": "#"}}, "required": ["n"]}, "without end"),
+        ({"anyOf": [{"type": "null"}, {"const": 1}], "type": "string"}, "no branch of anyOf"),
+        ('{"type": "string",}', "the schema is not JSON"),
+        ('{"const": NaN}', "NaN is not a JSON number"),
+        (3, "a schema is an object"),
+        (None, "a schema is an object"),
+    ],
+)
+def test_malformed_and_impossible_schemas_say_where(schema: Any, message: str) -> None:
+    with pytest.raises(GrammarError) as caught:
+        json_schema_grammar(schema)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("wrap", [lambda s: {"items": s}, lambda s: {"anyOf": [s]}, lambda s: {"properties": {"a": s}}])
+def test_deep_nesting_is_a_limit_not_a_crash(wrap: Any) -> None:
+    schema: Any = {"type": "null"}
+    value: Any = 1
+    for _ in range(10_000):
+        schema, value = wrap(schema), [value]
+    with pytest.raises(LimitExceeded, match="nesting of the schema"):
+        json_schema_grammar(schema)
+    with pytest.raises(LimitExceeded, match="nesting"):
+        json_schema_grammar({"const": value})
+    with pytest.raises(LimitExceeded, match="nesting"):
+        json_schema_grammar("[" * 100_000)
+
+
+def test_long_chains_of_references_are_not_deep() -> None:
+    chain = {f"d{i}": {"items": {"$ref": f"#/$defs/d{i + 1}"}} for i in range(2000)} | {"d2000": {"type": "null"}}
+    assert len(json_schema_grammar({"$ref": "#/$defs/d0", "$defs": chain}).rules) == 2003
+
+
+def test_too_many_combinations_are_a_limit() -> None:
+    choices = {"anyOf": [{"minLength": 1}, {"maxLength": 5}, {"pattern": "a"}]}
+    schema: dict[str, Any] = {"type": "string", "$defs": {"c": choices}, "$ref": "#/$defs/c", **choices}
+    json_schema_grammar(schema)
+    for i in range(12):
+        schema = {"anyOf": [{"minLength": i}, {"maxLength": 50 + i}], "$ref": f"#/$defs/s{i}", "$defs": {f"s{i}": schema}}
+        schema["$defs"] |= schema["$defs"][f"s{i}"].pop("$defs")
+    with pytest.raises(LimitExceeded, match="must hold together"):
+        json_schema_grammar(schema)
+
+
+def test_sources(tmp_path: Path) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    path = tmp_path / "schema.json"
+    path.write_text('{"type": "null"}')
+    assert accepts_text(json_schema_grammar(path), "null") and accepts_text(json_schema_grammar('{"type": "null"}'), "null")
+    path.write_text("{")
+    with pytest.raises(GrammarError, match=r"schema\.json:1:2"):
+        json_schema_grammar(path)
+    model = pydantic.create_model("Point", x=(int, ...), label=(Literal["a", "b"] | None, None))
+    assert accepts_text(json_schema_grammar(model), '{"x": 1, "label": null}')
+    assert not accepts_text(json_schema_grammar(model), '{"x": 1, "y": 1}')
+    assert accepts_text(json_schema_grammar(model, extra_properties="schema"), '{"x": 1, "y": 1}')
+    assert not accepts_text(json_schema_grammar(model.model_json_schema(), extra_properties="never"), '{"x": 1, "y": 1}')
+    assert accepts_text(json_schema_grammar(dict[str, list[int]]), '{"k": [1]}')
+    with pytest.raises(UnsupportedSchema, match="format"):
+        json_schema_grammar(pydantic.create_model("Event", at=(__import__("datetime").date, ...)))
+    with pytest.raises(GrammarError, match="Pydantic has no JSON Schema"):
+        json_schema_grammar(complex)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"whitespace": "none"}, {"property_order": "x"}, {"draft": "draft-03"}, {"max_blanks": -1}, {"number_digits": 0}],
+)
+def test_options_are_checked(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        json_schema_grammar({}, **options)
