@@ -36,9 +36,7 @@ def keep_allowed(scores: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
     return torch.where(allowed, scores, -torch.inf)
 
 
-def expand_words(
-    words: Words | torch.Tensor, width: int, device: torch.device | str | None = None
-) -> torch.Tensor:
+def expand_words(words: Words | torch.Tensor, width: int, device: torch.device | str | None = None) -> torch.Tensor:
     """Bit words ``[..., W]`` (int32) as bool ``[..., width]`` on ``device`` (default: where the words are).
 
     Bits past ``width`` are dropped; ids that the words do not reach are ``False``. No host synchronisation when

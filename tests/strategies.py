@@ -88,7 +88,9 @@ def grammars(*, with_terminals: bool = True) -> st.SearchStrategy[Grammar]:
     leaves = literals() | st.sampled_from(RULES).map(Ref)
     if with_terminals:
         leaves |= terminals()
-    return st.tuples(*(_bodies(leaves) for _ in RULES)).map(lambda bodies: Grammar("s", dict(zip(RULES, bodies))))
+    return st.tuples(*(_bodies(leaves) for _ in RULES)).map(
+        lambda bodies: Grammar("s", dict(zip(RULES, bodies, strict=True)))
+    )
 
 
 def vocabularies(*, complete: bool = False) -> st.SearchStrategy[Vocabulary]:

@@ -42,6 +42,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[LlamaForCausalLM]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads only get in each other's way in a model this small
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = LlamaConfig(
@@ -54,7 +56,9 @@ def model() -> Iterator[LlamaForCausalLM]:
             bos_token_id=None,
             eos_token_id=[256, 257],
         )
-        yield LlamaForCausalLM(config).eval()
+        made = LlamaForCausalLM(config).eval()
+    yield made
+    torch.set_num_threads(threads)
 
 
 def records(results: Iterator[Any]) -> list[Any]:

@@ -11,8 +11,9 @@ it is switched off by ``attach`` and refused where it is asked for.
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +49,7 @@ class GrammarContinuousBatchingProcessor(ContinuousBatchingLogitsProcessor):
     ignored_kwargs: tuple[str, ...] = ()
 
     def __init__(
-        self, grammars: Mapping[str, TokenAutomaton[Hashable]], *, default: str | None = None, max_requests: int = 1024
+        self, grammars: Mapping[str, TokenAutomaton[Any]], *, default: str | None = None, max_requests: int = 1024
     ) -> None:
         if not grammars or FREE in grammars:
             raise ValueError("give at least one grammar, each with a name that is not empty")
@@ -68,7 +69,7 @@ class GrammarContinuousBatchingProcessor(ContinuousBatchingLogitsProcessor):
         chosen = self.default if name is None else name
         known = ", ".join(map(repr, self._states))
         if chosen is None:
-            raise ValueError(f"this request names no grammar: pass grammar= one of {known}, or grammar={FREE!r} for none")
+            raise ValueError(f"the request names no grammar: pass grammar= one of {known}, or {FREE!r} for none")
         if chosen != FREE and chosen not in self._states:
             raise ValueError(f"no grammar is called {chosen!r}: there are {known}, and {FREE!r} for none")
         return chosen
@@ -186,11 +187,11 @@ _ASYNCHRONOUS = (
 
 def _synchronous(config: ContinuousBatchingConfig | None) -> ContinuousBatchingConfig:
     """The same configuration with asynchronous batching off, unless it was asked for."""
-    given = ContinuousBatchingConfig() if config is None else config
-    if given.use_async_batching:
+    settings = ContinuousBatchingConfig() if config is None else copy.copy(config)
+    if settings.use_async_batching:
         raise ValueError(_ASYNCHRONOUS)
-    given.use_async_batching = False
-    return given
+    settings.use_async_batching = False
+    return settings
 
 
 def _checked(add_request: Callable[..., Any], processor: GrammarContinuousBatchingProcessor) -> Callable[..., Any]:
@@ -214,4 +215,3 @@ def _replaced(target: Any, **methods: Any) -> Iterator[None]:
         for name in methods:
             del target.__dict__[name]
         target.__dict__.update(former)
-

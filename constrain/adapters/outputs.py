@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from constrain.tokens.base import TokenAutomaton
 
@@ -32,7 +33,7 @@ class Output:
         return not self.complete and not self.violation
 
 
-def read_output(automaton: TokenAutomaton[Hashable], ids: Sequence[int]) -> Output:
+def read_output(automaton: TokenAutomaton[Any], ids: Sequence[int]) -> Output:
     """Read the generated ``ids`` of one row (without its prompt); whatever follows an end-of-sequence id is padding."""
     state, text = automaton.start(), b""
     for position, token in enumerate(ids):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class PrefixStates:
     Invariant: ``_states[ids.tobytes()]`` is the state after ``ids``, or ``None`` when ``ids`` leave the language.
     """
 
-    def __init__(self, automaton: TokenAutomaton[Hashable], max_bytes: int = 16 << 20) -> None:
+    def __init__(self, automaton: TokenAutomaton[Any], max_bytes: int = 16 << 20) -> None:
         self.automaton = automaton
         self.max_bytes = max_bytes
         self._states: OrderedDict[bytes, Hashable | None] = OrderedDict()

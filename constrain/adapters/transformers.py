@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from transformers import LogitsProcessor
 
-import constrain
 from constrain.adapters.generations import Generations, RowFacts, host_ids, prompt_groups
 from constrain.adapters.outputs import Output, read_output
 from constrain.adapters.prefix_states import Ids, PrefixStates
@@ -27,9 +26,11 @@ from constrain.errors import ConstraintViolation, DeadEnd, VocabularyError
 from constrain.ir.grammar import Grammar
 from constrain.mask import apply_mask
 from constrain.tokens.base import TokenAutomaton, Words
+from constrain.tokens.pushdown import PushdownAutomaton
+from constrain.vocab.readers import read_vocabulary
 from constrain.vocab.vocabulary import Vocabulary
 
-Automaton = TokenAutomaton[Hashable]
+Automaton = TokenAutomaton[Any]
 Constraint = Grammar | Automaton
 
 
@@ -73,8 +74,7 @@ class GrammarLogitsProcessor(LogitsProcessor):
         prompt_length: int | None = None,
         unmasked_drafts: bool = False,
     ) -> None:
-        given = list(grammar) if isinstance(grammar, list | tuple) else [grammar]
-        self.automata = _compile(given, _vocabulary(tokenizer, width, eos))
+        self.automata = _compile(_listed(grammar), _vocabulary(tokenizer, width, eos))
         self.vocabulary = self.automata[0].vocabulary
         self.prompt_length = prompt_length
         self.unmasked_drafts = unmasked_drafts
@@ -157,7 +157,9 @@ class GrammarLogitsProcessor(LogitsProcessor):
 
 
 def read_outputs(
-    constraint: GrammarLogitsProcessor | Automaton, output_ids: torch.Tensor | Sequence[Sequence[int]], prompt_length: int
+    constraint: GrammarLogitsProcessor | Automaton,
+    output_ids: torch.Tensor | Sequence[Sequence[int]],
+    prompt_length: int,
 ) -> list[Output]:
     """What ``generate()`` returned, row by row: text, whether it is complete, and why not where it is not.
 
@@ -172,29 +174,36 @@ def read_outputs(
     return [read_output(automata[r // repeat], row[prompt_length:]) for r, row in enumerate(rows)]
 
 
+def _listed(grammar: Constraint | Sequence[Constraint]) -> list[Constraint]:
+    return list(grammar) if isinstance(grammar, Sequence) else [grammar]
+
+
 def _vocabulary(tokenizer: Any, width: int | None, eos: Iterable[int] | None) -> Vocabulary | None:
     if tokenizer is None or isinstance(tokenizer, Vocabulary):
         if width is not None or eos is not None:
             raise ValueError("width and eos belong to a tokenizer: a Vocabulary has its own")
         return tokenizer
-    return constrain.vocabulary(tokenizer, width=width, eos=eos)
+    return read_vocabulary(tokenizer, width=width, eos=eos)
 
 
 def _compile(given: Sequence[Constraint], vocabulary: Vocabulary | None) -> list[Automaton]:
     """One automaton for each constraint, all over one vocabulary; equal grammars are compiled once."""
     if not given:
         raise ValueError("no grammar given: pass one, or one for each prompt")
-    compiled: dict[int, Automaton] = {}
-    for item in given:
-        if isinstance(item, Grammar) and vocabulary is None:
-            raise ValueError("a Grammar needs a tokenizer or a Vocabulary to be compiled for")
-        if id(item) not in compiled:
-            compiled[id(item)] = constrain.compile(item, vocabulary) if isinstance(item, Grammar) else item
+    compiled = {id(item): _compile_one(item, vocabulary) for item in {id(item): item for item in given}.values()}
     automata = [compiled[id(item)] for item in given]
     vocabularies = {id(v): v for v in [vocabulary or automata[0].vocabulary, *(a.vocabulary for a in automata)]}
     if len(vocabularies) > 1 and len({v.fingerprint for v in vocabularies.values()}) > 1:
         raise VocabularyError("the grammars of one processor must be compiled for one vocabulary")
     return automata
+
+
+def _compile_one(item: Constraint, vocabulary: Vocabulary | None) -> Automaton:
+    if not isinstance(item, Grammar):
+        return item
+    if vocabulary is None:
+        raise ValueError("a Grammar needs a tokenizer or a Vocabulary to be compiled for")
+    return PushdownAutomaton(item, vocabulary)
 
 
 def _is_slice(scores: torch.Tensor) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from constrain import __version__
 from constrain.errors import ConstrainError
 
 YES, NO, MISUSE, INTERRUPTED = 0, 1, 2, 130
@@ -63,6 +64,7 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType |
         epilog="constrain COMMAND --help tells more, with examples. Exit codes: 0 yes or done, 1 no (text not in the "
         "language, or some documents failed), 2 a mistake in the question or its files.",
     )
+    parser.add_argument("--version", action="version", version=f"constrain {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = next((word for word in words if not word.startswith("-")), None)
     module = None

@@ -34,8 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    file, data = _text(options)
+    _settle_positionals(options)
     automaton = constrain.compile(read_grammar(options), byte_vocabulary())
+    file, data = _text(options)
     accepted, state = automaton.longest_prefix(automaton.start(), data)
     if accepted == len(data) and automaton.is_accepting(state):
         _yes(options, len(data))
@@ -71,13 +72,17 @@ def describe_byte(data: bytes, offset: int) -> str:
     return repr(head[0]) if whole else f"byte 0x{data[offset]:02x}"
 
 
-def _text(options: argparse.Namespace) -> tuple[str, bytes]:
-    """The name and the bytes of the text. With an inline grammar the only positional argument is the text's file."""
+def _settle_positionals(options: argparse.Namespace) -> None:
+    """With an inline grammar the only positional argument is the text's file."""
     if has_inline(options) and options.grammar is not None and options.file is None:
         options.file, options.grammar = options.grammar, None
+    if options.text is not None and options.file is not None:
+        raise UsageError(f"two texts: --text and the file {options.file!r}; give one")
+
+
+def _text(options: argparse.Namespace) -> tuple[str, bytes]:
+    """The name and the bytes of the text."""
     if options.text is not None:
-        if options.file is not None:
-            raise UsageError(f"two texts: --text and the file {options.file!r}; give one")
         return "<text>", _chomped(options, options.text.encode("utf-8", "surrogateescape"))
     file = options.file or "-"
     return ("<stdin>" if file == "-" else file), _chomped(options, read_bytes(file))

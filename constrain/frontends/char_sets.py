@@ -19,8 +19,8 @@ from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
 
 try:
-    import _sre
-    from re import _casefix, _compiler
+    import _sre  # type: ignore[import-not-found]
+    from re import _casefix, _compiler  # type: ignore[attr-defined]
 except ImportError as error:  # pragma: no cover - only on an interpreter without these modules
     raise ImportError(
         f"this Python ({sys.version.split()[0]}) lacks the private modules _sre and re._compiler,"
@@ -151,7 +151,12 @@ def property_set(text: str) -> Ranges | None:
     name, equals, value = text.partition("=")
     if equals:
         return _category_set(value) if name in ("General_Category", "gc") else None
-    binary = {"Any": ((0, rx.MAX_CODE_POINT),), "ASCII": ((0, 0x7F),), "White_Space": _WHITE_SPACE, "space": _WHITE_SPACE}
+    binary = {
+        "Any": ((0, rx.MAX_CODE_POINT),),
+        "ASCII": ((0, 0x7F),),
+        "White_Space": _WHITE_SPACE,
+        "space": _WHITE_SPACE,
+    }
     if text in binary:
         return scalars(binary[text])
     if text == "Assigned":

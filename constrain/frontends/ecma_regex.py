@@ -106,7 +106,9 @@ class _Parser:
         if _QUANTIFIER.match(self.text, self.at - 1):
             self.fail("nothing to repeat", self.at - 1)
         if re.compile(r"\s*,\s*[0-9]+\s*\}|\s*[0-9]+\s*(,\s*[0-9]*)?\s*\}").match(self.text, self.at):
-            self.fail("this is no quantifier in ECMA-262", self.at - 1, "write {0,5} for up to five; escape a plain \\{")
+            self.fail(
+                "this is no quantifier in ECMA-262", self.at - 1, "write {0,5} for up to five; escape a plain \\{"
+            )
 
     def quantified(self, atom: Node, start: int) -> Node:
         found = _QUANTIFIER.match(self.text, self.at) if self.at < len(self.text) else None
@@ -173,7 +175,9 @@ class _Parser:
         members = char_sets.property_set(found[1]) if found else None
         if not found or members is None:
             what = found[0] if found else letter
-            hint = "general categories (L, Lu, Nd, ...), Any, ASCII, Assigned, Uppercase, Lowercase, White_Space are known"
+            hint = (
+                "general categories (L, Lu, Nd, ...), Any, ASCII, Assigned, Uppercase, Lowercase, White_Space are known"
+            )
             self.fail(f"Unicode property \\{what} is not supported", self.at - 1, hint)
         self.at = found.end()
         return members if letter == "p" else rx.invert_ranges(members)

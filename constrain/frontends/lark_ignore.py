@@ -36,7 +36,7 @@ class _End:
     @cached_property
     def language(self) -> Rx:
         """The lexemes that end here."""
-        return self.whole.language if len(self.dfa.accepting) == 1 else self.lexemes.rx
+        return self.whole.language if len(self.dfa.accepting) == 1 else self.lexemes.expression
 
 
 class Ignored:
@@ -81,15 +81,16 @@ class Ignored:
             if not found.cut:
                 plain += (i,)
             elif found.free.moves:
-                rest = Terminal(found.free.smallest().rx, name=name)
+                rest = Terminal(found.free.smallest().expression, name=name)
                 options.append(Seq(_terminal(self.run((i,))), rest))
         whole = Seq(_gap(self.run(plain)), terminal) if plain else terminal
         return Choice(whole, *options) if options else whole
 
 
 def _gap(run: Rx) -> Expr:
-    is_loop = isinstance(run, rx.Repeat) and run.low == 1
-    return _terminal(rx.repeat(run.body, 0, run.high) if is_loop else rx.repeat(run, 0, 1))
+    if isinstance(run, rx.Repeat) and run.low == 1:
+        return _terminal(rx.repeat(run.body, 0, run.high))
+    return _terminal(rx.repeat(run, 0, 1))
 
 
 def _terminal(language: Rx) -> Terminal:
@@ -103,7 +104,7 @@ def _after(before: _End, end: _End) -> Rx:
         raise _runs_on(before.name, end.name)
     if not found.cut:
         return end.language
-    return found.free.smallest().rx if found.free.moves else NOTHING
+    return found.free.smallest().expression if found.free.moves else NOTHING
 
 
 def _stops(before: _End, state: int, end: _End) -> bool:
@@ -117,5 +118,5 @@ def _runs_on(name: str, other: str) -> GrammarError:
     return GrammarError(
         f"whether it stops depends on what follows the terminal {other}",
         where=f"%ignore {name}",
-        hint=f"ignore blanks and comments by terminals of their own, none of which goes on with the beginning of {other}",
+        hint=f"ignore blanks and comments by terminals that do not go on with the beginning of {other}",
     )

@@ -41,12 +41,16 @@ def lark_grammar(source: str | Path | lark.Lark, start: str = "start") -> Gramma
 
 def _load(source: str | Path, start: str) -> lark.Lark:
     path = source if isinstance(source, Path) else None
+    if isinstance(source, str) and source.endswith(".lark") and "\n" not in source:
+        raise GrammarError(f"{source!r} is the name of a file, not a grammar", hint="pass pathlib.Path(...)")
     text = ""
     try:
         text = path.read_text(encoding="utf-8") if path else str(source)
         options = {"source_path": str(path)} if path else {}
         return lark.Lark(text, parser="earley", lexer="dynamic_complete", start=start, **options)
-    except Exception as error:  # Lark meets bad grammars with its own errors, but also with those of re, or of its slips
+    except (
+        Exception
+    ) as error:  # Lark meets bad grammars with its own errors, but also with those of re, or of its slips
         raise _located(error, text, path, start) from error
 
 
@@ -54,7 +58,9 @@ def _located(error: Exception, text: str, path: Path | None, start: str) -> Gram
     """Lark's error as ours: with a caret where Lark names a place in this very text."""
     where = str(path) if path else None
     if isinstance(error, FileNotFoundError):
-        return GrammarError(f"file not found: {error.filename}", where=where, hint="imports are looked up beside the file")
+        return GrammarError(
+            f"file not found: {error.filename}", where=where, hint="imports are looked up beside the file"
+        )
     if not isinstance(error, LarkError):
         return GrammarError(f"Lark cannot load the grammar: {type(error).__name__}: {error}", where=where)
     message = str(error).strip()
@@ -75,7 +81,9 @@ def _located(error: Exception, text: str, path: Path | None, start: str) -> Gram
 def _check_options(parser: lark.Lark, start: str) -> None:
     options = parser.options
     if start not in options.start:
-        raise GrammarError(f"this Lark object has no start rule {start!r}", hint=f"it has {options.start}: pass start=...")
+        raise GrammarError(
+            f"this Lark object has no start rule {start!r}", hint=f"it has {options.start}: pass start=..."
+        )
     for name, given in (("postlex", options.postlex), ("use_bytes", options.use_bytes), ("regex", options.regex)):
         if given:
             raise GrammarError(f"Lark's option {name} is not supported", hint="build the Lark object without it")

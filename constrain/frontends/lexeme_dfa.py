@@ -56,12 +56,10 @@ class Dfa:
         return Dfa(tuple(rows), frozenset(order[block[state]] for state in self.accepting))
 
     @cached_property
-    def rx(self) -> Rx:
+    def expression(self) -> Rx:
         """The language as an expression."""
         edges = {
-            (source, target): rx.chars(ranges)
-            for source, moves in enumerate(self.moves)
-            for ranges, target in moves
+            (source, target): rx.chars(ranges) for source, moves in enumerate(self.moves) for ranges, target in moves
         }
         return path_language(len(self.moves), edges, (0,) if self.moves else (), self.accepting)
 
@@ -183,7 +181,8 @@ def overlap(language: Dfa, other: Dfa, state: int) -> Overlap:
         if pair in moves:
             continue
         mine, theirs = pair
-        moves[pair] = targets = {}
+        targets: dict[Hashable, Ranges] = {}
+        moves[pair] = targets
         if mine in language.accepting:
             accepting.add(pair)
             if theirs is not None and pair != start:

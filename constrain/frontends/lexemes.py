@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from re import _constants as op
 from typing import Any
 
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends import python_regex
 from constrain.frontends.lexeme_dfa import MAX_STATES, Dfa, trimmed
+from constrain.frontends.python_regex import op
 from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
 
@@ -47,7 +47,7 @@ def lexemes(pattern: str, flags: int = 0) -> Lexemes:
         dfa, ordered = _explore(program)
         if ordered or program.has_look_behind:
             smallest = dfa.smallest()
-            return Lexemes(smallest.rx, smallest)
+            return Lexemes(smallest.expression, smallest)
         return Lexemes(_plain(pattern, flags), dfa)
     except RecursionError as error:
         raise GrammarError(f"the pattern is nested too deeply: {pattern[:60]!r}...") from error
@@ -164,9 +164,7 @@ def _atoms(program: Program) -> list[tuple[Ranges, frozenset[int]]]:
     for table in (program.char, program.behind):
         for place, ranges in table.items():
             users.setdefault(ranges, []).append(place)
-    events = sorted(
-        event for i, ranges in enumerate(users) for a, b in ranges for event in ((a, 1, i), (b + 1, 0, i))
-    )
+    events = sorted(event for i, ranges in enumerate(users) for a, b in ranges for event in ((a, 1, i), (b + 1, 0, i)))
     classes: dict[frozenset[int], list[tuple[int, int]]] = {}
     active: set[int] = set()
     before = 0
@@ -191,7 +189,8 @@ def _explore(program: Program) -> tuple[Dfa, bool]:
         if state in moves:
             continue
         threads, loose = state
-        moves[state] = targets = {}
+        targets: dict[Hashable, Ranges] = {}
+        moves[state] = targets
         if MATCH in threads:
             accepting.add(state)
         ordered |= MATCH in loose and MATCH not in threads

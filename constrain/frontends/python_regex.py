@@ -19,14 +19,14 @@ from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
 
 try:
-    from re import _constants as op
-    from re import _parser
+    from re import _constants, _parser
 except ImportError as error:  # pragma: no cover - only on an interpreter without these modules
     raise ImportError(
         f"this Python ({sys.version.split()[0]}) lacks the private module re._parser, with which constrain parses"
         " patterns; use CPython 3.11 or newer"
     ) from error
 
+op: Any = _constants  # the opcodes of parsed patterns
 _TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
 _CASE_FLAGS = int(re.IGNORECASE | re.ASCII)
 _CATEGORIES = {
@@ -178,7 +178,9 @@ def _fold(ranges: Ranges, spelled: str, flags: int, is_text: bool) -> Ranges:
     """The other cases added, if the flags ask for it. ``spelled``: the ranges as a pattern."""
     if not flags & re.IGNORECASE or not ranges:
         return ranges
-    return char_sets.ignore_case(ranges, spelled, flags & _CASE_FLAGS) if is_text else char_sets.ignore_ascii_case(ranges)
+    return (
+        char_sets.ignore_case(ranges, spelled, flags & _CASE_FLAGS) if is_text else char_sets.ignore_ascii_case(ranges)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -72,6 +72,10 @@ def _grammar(pattern: str | bytes, flags: int) -> Grammar:
 
 def _terminal(language: Rx, encoding: Literal["utf8", "bytes"]) -> Terminal:
     """A counted class becomes a window on the terminal's length: it costs a counter, not a state for each count."""
-    if isinstance(language, rx.Repeat) and isinstance(language.body, rx.Chars) and (language.low, language.high) != (0, 1):
+    if (
+        isinstance(language, rx.Repeat)
+        and isinstance(language.body, rx.Chars)
+        and (language.low, language.high) != (0, 1)
+    ):
         return Terminal(rx.repeat(language.body, 0, None), encoding, language.low, language.high, name="start")
     return Terminal(language, encoding, name="start")

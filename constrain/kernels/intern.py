@@ -9,9 +9,13 @@ from constrain.kernels.jit import entry, inline
 
 @inline
 def mix(key: Any, value: Any) -> Any:
-    """Fold one more number into a 31-bit hash (multiplications by odd constants with high bits folded down)."""
-    key = (key ^ (value + 0x9E3779B9)) * 0x5851F42D4C957F2D & 0x7FFFFFFFFFFFFFFF
-    return (key ^ (key >> 32)) & 0x7FFFFFFF
+    """Fold a number below 2**31 into a 31-bit hash.
+
+    No intermediate reaches 2**63: Numba marks signed arithmetic as never overflowing, and LLVM then draws false
+    conclusions from a hash that does (seen: lost configurations, only when an interned item was found again).
+    """
+    key = (((key ^ value) & 0x7FFFFFFF) + 0x9E3779B) * 0x5851F42D
+    return (key ^ (key >> 29)) & 0x7FFFFFFF
 
 
 @inline

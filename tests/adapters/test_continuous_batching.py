@@ -9,11 +9,27 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import BOS, ENGINES, EOS, GRAMMARS, STOP, TOKENS, VOCABULARY, WIDTH, automaton_of, encode, is_member, text_of, tiny_llama
+from tiny_models import (
+    BOS,
+    ENGINES,
+    EOS,
+    GRAMMARS,
+    STOP,
+    TOKENS,
+    VOCABULARY,
+    WIDTH,
+    automaton_of,
+    encode,
+    is_member,
+    text_of,
+    tiny_llama,
+)
 from transformers import ContinuousBatchingConfig, GenerationConfig
+from transformers.generation.continuous_batching.requests import RequestState
 
 from constrain.adapters.continuous_batching import FREE, GrammarContinuousBatchingProcessor, attach, install
 from constrain.adapters.outputs import read_output
+from constrain.adapters.transformers import GrammarLogitsProcessor
 from constrain.errors import ConstraintViolation, DeadEnd, LimitExceeded, VocabularyError
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -72,7 +88,9 @@ def test_three_kinds_of_request_in_one_batch(options: dict[str, Any], model: Any
 
 def test_free_requests_are_those_of_the_bare_model(model: Any, automata: dict[str, Any]) -> None:
     prompt = [BOS, *encode(b"hello")]
-    bare = model.generate(torch.tensor([prompt]), generation_config=settings(do_sample=False))[0, len(prompt) :].tolist()
+    bare = model.generate(torch.tensor([prompt]), generation_config=settings(do_sample=False))[
+        0, len(prompt) :
+    ].tolist()
     with attach(model, GrammarContinuousBatchingProcessor(automata)):
         manager = model.init_continuous_batching(settings(do_sample=False), small())
     free, row = serve(manager, [(b"hello", {"grammar": FREE}), (b"hello", {"grammar": "row"})])
@@ -83,12 +101,64 @@ def test_free_requests_are_those_of_the_bare_model(model: Any, automata: dict[st
 def test_generate_batch_uses_the_default(model: Any, automata: dict[str, Any]) -> None:
     inputs = [[BOS, *encode(text)] for text in (b"a", b"something longer", b"b")]
     with attach(model, GrammarContinuousBatchingProcessor(automata, default="row")):
-        results = model.generate_batch(inputs, generation_config=settings(do_sample=False), continuous_batching_config=small())
+        results = model.generate_batch(
+            inputs, generation_config=settings(do_sample=False), continuous_batching_config=small()
+        )
     assert len(results) == 3
     for result in results.values():
         text, ended = text_of(result.generated_tokens)
         assert ended and is_member("row", text)
     assert "generate_batch" not in model.__dict__ and "init_continuous_batching" not in model.__dict__
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_paged_generate_uses_the_default(model: Any, automata: dict[str, Any]) -> None:
+    """A classic processor is never called on this path (transformers 5.23 drops it without a word)."""
+    prompt = torch.tensor([[BOS, *encode(b"hello")]])
+    classic = GrammarLogitsProcessor(automata["row"])
+    config = settings(do_sample=False)
+    config.continuous_batching_config = small()  # the only way in: generate() hands no other configuration on
+    with attach(model, GrammarContinuousBatchingProcessor(automata, default="yes_no")):
+        out = model.generate(prompt, generation_config=config, cache_implementation="paged", logits_processor=[classic])
+    assert text_of(out.flatten().tolist()[prompt.shape[1] :]) in ((b"yes", True), (b"no", True))
+    assert not classic._generations._recent
+
+
+def test_samples_of_one_request_are_all_masked(model: Any, automata: dict[str, Any]) -> None:
+    torch.manual_seed(5)
+    with attach(model, GrammarContinuousBatchingProcessor(automata, default="row")):
+        config = settings(do_sample=True, num_return_sequences=3)
+        results = model.generate_batch(
+            [[BOS, 9], [BOS, 8, 7]], generation_config=config, continuous_batching_config=small()
+        )
+    assert len(results) == 6
+    for result in results.values():
+        text, ended = text_of(result.generated_tokens)
+        assert ended and is_member("row", text)
+
+
+def test_evicted_requests_go_on_where_they_were(
+    model: Any, automata: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache too small for all: transformers moves generated ids of a request to its prompt and starts it again."""
+    evicted = []
+    again = RequestState.create_equivalent_initial_request
+
+    def noted(state: RequestState) -> RequestState:
+        evicted.append(list(state.generated_tokens))
+        return again(state)
+
+    monkeypatch.setattr(RequestState, "create_equivalent_initial_request", noted)
+    config = ContinuousBatchingConfig(num_blocks=4, page_size=16, max_batch_tokens=64, safety_margin=0.0)
+    inputs = [[BOS, *encode(text)] for text in (b"abcd", b"efgh", b"ijkl", b"mnop")]
+    with attach(model, GrammarContinuousBatchingProcessor(automata, default="row")):
+        results = model.generate_batch(
+            inputs, generation_config=settings(do_sample=False), continuous_batching_config=config
+        )
+    assert any(evicted), "the cache was large enough after all"
+    for result in results.values():
+        text, ended = text_of(result.generated_tokens)
+        assert ended and is_member("row", text)
 
 
 def test_generate_batch_needs_a_default(model: Any, automata: dict[str, Any]) -> None:
@@ -106,7 +176,7 @@ def test_names_are_checked_when_the_request_is_made(model: Any, automata: dict[s
     try:
         with pytest.raises(ValueError, match="no grammar is called 'rows': there are 'row', 'yes_no'"):
             manager.add_request([BOS], grammar="rows")
-        with pytest.raises(ValueError, match="names no grammar: pass grammar= one of"):
+        with pytest.raises(ValueError, match="the request names no grammar: pass grammar= one of"):
             manager.add_request([BOS])
     finally:
         manager.stop(block=True, timeout=10)
@@ -144,7 +214,11 @@ def test_masks_of_single_requests(moved: int, automata: dict[str, Any]) -> None:
     processor = GrammarContinuousBatchingProcessor(automata)
     slots = torch.empty(4, dtype=torch.int32)
     processor.fill_defaults(slots)
-    states = [request(state_of(encode(b'{"a": 1'), moved), "row"), request(state_of([]), FREE), request(state_of([]), "yes_no")]
+    states = [
+        request(state_of(encode(b'{"a": 1'), moved), "row"),
+        request(state_of([]), FREE),
+        request(state_of([]), "yes_no"),
+    ]
     slots[:3] = processor.prepare_tensor_args(states)
     assert slots.tolist() == [1, 0, 3, 0]
     masked = processor(torch.zeros(4, WIDTH), slots)
@@ -156,7 +230,7 @@ def test_masks_of_single_requests(moved: int, automata: dict[str, Any]) -> None:
 
 def test_what_cannot_be_right_is_refused(automata: dict[str, Any]) -> None:
     processor = GrammarContinuousBatchingProcessor(automata, max_requests=1)
-    with pytest.raises(ConstraintViolation, match="req_0: token .*'!'.* at generated position 0"):
+    with pytest.raises(ConstraintViolation, match=r"req_0: token .*'!'.* at generated position 0"):
         processor.prepare_tensor_args([request(state_of(encode(b"!")), "row")])
     with pytest.raises(LimitExceeded, match="requests in one batch: 2 exceeds the limit of 1"):
         processor.prepare_tensor_args([request(state_of([]), "row")] * 2)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from dfa_automaton import DfaAutomaton
-from tiny_models import BOS, EOS, GRAMMARS, STOP, TOKENS, VOCABULARY, WIDTH, encode, prompts, tiny_llama
-from transformers import LogitsProcessor
+from tiny_models import BOS, EOS, GRAMMARS, STOP, TOKENS, VOCABULARY, WIDTH, encode, is_member, prompts, tiny_llama
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LogitsProcessor, PreTrainedTokenizerFast
 
 from constrain.adapters.prefix_states import PrefixStates
 from constrain.adapters.transformers import GrammarLogitsProcessor, read_outputs
@@ -50,7 +51,9 @@ def test_a_forced_token_is_a_violation(inputs: dict[str, torch.Tensor], model: A
         model.generate(**inputs, logits_processor=[GrammarLogitsProcessor(row), forced], max_new_tokens=20)
 
 
-@pytest.mark.parametrize("options", [{"min_new_tokens": 8}, {"suppress_tokens": list(range(4, 260))}, {"forced_eos_token_id": EOS}])
+@pytest.mark.parametrize(
+    "options", [{"min_new_tokens": 8}, {"suppress_tokens": list(range(4, 260))}, {"forced_eos_token_id": EOS}]
+)
 def test_other_processors_that_leave_nothing(options: dict[str, Any], model: Any) -> None:
     automaton = DfaAutomaton(GRAMMARS["yes_no"], Vocabulary(TOKENS[:260], eos=[EOS, STOP]))
     limit = 3 if "forced_eos_token_id" in options else 20
@@ -189,3 +192,38 @@ def test_remembered_states_are_bounded_and_right(row: DfaAutomaton) -> None:
         assert (got == wanted).all()
     assert small._bytes <= 2000 + 4 * len(ids) + 200
     assert small.state(np.array([9, 9, 9], dtype=np.int32)) is None
+
+
+def test_a_real_tokenizer(model: Any) -> None:
+    """Byte-level BPE built here, read through ``constrain.vocab``: text goes in and out through the tokenizer."""
+    tokenizer = byte_bpe()
+    processor = GrammarLogitsProcessor(GRAMMARS["row"], tokenizer, width=WIDTH, eos=[tokenizer.eos_token_id])
+    inputs = tokenizer(["hello", "hello there"], return_tensors="pt", padding=True, padding_side="left")
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    for options in ({}, {"num_beams": 3}, {"do_sample": True, "num_return_sequences": 2}):
+        out = model.generate(**inputs, logits_processor=[processor], max_new_tokens=40, **ends, **options)
+        new = out[:, inputs["input_ids"].shape[1] :]
+        texts = [text.encode() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+        assert all(is_member("row", text) for text in texts)
+        read = read_outputs(processor, out, inputs["input_ids"].shape[1])
+        assert [output.text for output in read] == texts and all(output.complete for output in read)
+
+
+def byte_bpe() -> PreTrainedTokenizerFast:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    corpus = ['{"a": 12, "b": "abc"}', '{"a": 345, "b": "hello"}'] * 20
+    special = ["<pad>", "<bos>", "<eos>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(corpus, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        clean_up_tokenization_spaces=False,
+    )

@@ -10,25 +10,42 @@ import torch
 from dfa_automaton import DfaAutomaton
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
-import constrain
 from constrain.ir.grammar import Grammar, Terminal
 from constrain.ir.rx import Rx, chars, concat, literal, repeat, union
+from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 torch.set_num_threads(1)  # the models are tiny: threads only wait for each other
 
 PAD, BOS, EOS, STOP = 0, 1, 2, 3
-PIECES = [b'{"a', b'": ', b'"b": "', b"12", b"99", b"ab", b"abc", b'"}', b"yes", b"no", b"ye", b"s", b"o", b"abcd", b'1, "']
+PIECES = [
+    b'{"a',
+    b'": ',
+    b'"b": "',
+    b"12",
+    b"99",
+    b"ab",
+    b"abc",
+    b'"}',
+    b"yes",
+    b"no",
+    b"ye",
+    b"s",
+    b"o",
+    b"abcd",
+    b'1, "',
+]
 TOKENS: list[bytes | None] = [None] * 4 + [bytes([b]) for b in range(256)] + PIECES
 WIDTH = 320  # the model's head: wider than the vocabulary, and than a whole number of words of it
 FIRST_BYTE = 4
 
 DIGIT, LETTER = chars([(0x30, 0x39)]), chars([(0x61, 0x7A)])
-ROW = concat([literal(b'{"a": '), repeat(DIGIT, 1, 3), literal(b', "b": "'), repeat(LETTER, 1, 4), literal(b'"}')])
+NUMBER = concat([chars([(0x31, 0x39)]), repeat(DIGIT, 0, 2)])
+ROW = concat([literal(b'{"a": '), NUMBER, literal(b', "b": "'), repeat(LETTER, 1, 4), literal(b'"}')])
 YES_NO = union([literal(b"yes"), literal(b"no")])
 WORD = repeat(LETTER, 1, 8)
 PATTERNS = {
-    "row": rb'\{"a": [0-9]{1,3}, "b": "[a-z]{1,4}"\}',
+    "row": rb'\{"a": [1-9][0-9]{0,2}, "b": "[a-z]{1,4}"\}',
     "yes_no": rb"yes|no",
     "word": rb"[a-z]{1,8}",
 }
@@ -42,9 +59,7 @@ GRAMMARS = {"row": grammar_of(ROW), "yes_no": grammar_of(YES_NO), "word": gramma
 VOCABULARY = Vocabulary(TOKENS, eos=[EOS, STOP])
 
 Compile = Callable[[Grammar, Vocabulary], Any]
-ENGINES: dict[str, Compile] = {"dfa": DfaAutomaton}
-if hasattr(constrain, "compile"):
-    ENGINES["engine"] = constrain.compile
+ENGINES: dict[str, Compile] = {"dfa": DfaAutomaton, "engine": PushdownAutomaton}
 
 
 def automaton_of(name: str, engine: str) -> Any:

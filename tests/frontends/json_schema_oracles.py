@@ -64,7 +64,7 @@ class ByteEngine:
             return self.feed(states, "]")
         return self.feed(self.members(self.feed(states, "{"), value, frozenset(value), {}), "}")
 
-    def members(self, states: set[int], value: dict[str, Any], left: frozenset[str], seen: dict[Any, set[int]]) -> set[int]:
+    def members(self, states: set[int], value: dict[str, Any], left: frozenset[str], seen: dict[Any, Any]) -> set[int]:
         if not left or not states:
             return states
         key = (left, frozenset(states))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from naive.language import Spans
+from naive.walk import fill_by_stepping
+
 from constrain.ir.grammar import Grammar
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
-from naive.language import Spans
-from naive.walk import fill_by_stepping
 
 FINISHED = "finished"
 NaiveState = bytes | str

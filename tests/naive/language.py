@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from constrain.ir.grammar import Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
 from naive.rx import ALPHABETS, derive, derive_all, inhabited, nullable, symbols_of
 from naive.spelling import decode, decode_cut
+
+from constrain.ir.grammar import Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
 
 
 def accepts(grammar: Grammar, data: bytes) -> bool:
@@ -109,7 +110,8 @@ class Spans:
         """(position, has anything been written?) after the first ``count`` items."""
         at = {(i, False)}
         for item, required in expr.items[:count]:
-            written = {(e, True) for p, some in at for e in self.after((expr.separator, item) if some else (item,), {p})}
+            parts = {False: (item,), True: (expr.separator, item)}
+            written = {(e, True) for p, some in at for e in self.after(parts[some], {p})}
             at = written if required else at | written
         return at
 

@@ -5,7 +5,7 @@ Shares nothing with the library but the node classes and their constructors.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from constrain.ir.rx import (
     EPSILON,
@@ -30,7 +30,7 @@ from constrain.ir.rx import (
 STATES = 20_000  # more distinct derivatives than this is a mistake in a test, not a language to explore
 
 
-@lru_cache(maxsize=None)
+@cache
 def nullable(rx: Rx) -> bool:
     match rx:
         case Chars():
@@ -46,7 +46,7 @@ def nullable(rx: Rx) -> bool:
     raise TypeError(rx)
 
 
-@lru_cache(maxsize=None)
+@cache
 def derive(rx: Rx, symbol: int) -> Rx:
     """What may follow ``symbol`` in a string of ``rx``."""
     match rx:
@@ -102,7 +102,7 @@ ALPHABETS: dict[str, Ranges] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def inhabited(rx: Rx, low: int, high: int | None, alphabet: Ranges) -> bool:
     """Is there a string in ``rx`` of ``low`` to ``high`` symbols of ``alphabet``?"""
     symbols = symbols_of(rx, alphabet)

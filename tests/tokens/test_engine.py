@@ -13,7 +13,7 @@ from data.grammars import CASES, Case
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from naive.automaton import NaiveAutomaton
-from naive.language import accepts, is_prefix
+from naive.language import is_prefix
 from naive.walk import allowed_by_stepping, bits_of
 from strategies import PIECES, grammars, vocabularies
 
@@ -108,56 +108,48 @@ def test_curated_contract(case: Case) -> None:
 # --- Random grammars -----------------------------------------------------------------------------------------------
 
 
-@given(grammars())
-@settings(max_examples=200)
-def test_language_equals_the_twins(grammar: Grammar) -> None:
-    """All texts over a small alphabet, shortest first: the same ones are viable and the same ones are members."""
+def check_language(grammar: Grammar, alphabet: bytes, texts: int) -> None:
+    """The first ``texts`` viable texts over ``alphabet``, shortest first, and their one-byte extensions."""
     automaton = compile_or_none(grammar, BYTES)
     if automaton is None:
         return
+    twin = NaiveAutomaton(grammar, BYTES)
     queue = deque([(b"", automaton.start())])
-    for _ in range(60):
+    for _ in range(texts):
         if not queue:
             break
         text, state = queue.popleft()
-        assert automaton.is_accepting(state) == accepts(grammar, text), text
-        for byte in b"".join(PIECES[:7]):
-            longer = text + bytes([byte])
+        assert automaton.is_accepting(state) == twin.is_accepting(text), text
+        for byte in alphabet:
             after = automaton.advance(state, byte)
-            assert (after is not None) == is_prefix(grammar, longer), longer
+            longer = twin.advance(text, byte)
+            assert (after is not None) == (longer is not None), (text, bytes([byte]))
             if after is not None:
                 queue.append((longer, after))
 
 
+@given(grammars())
+@settings(max_examples=100)
+def test_language_equals_the_twins(grammar: Grammar) -> None:
+    check_language(grammar, b"".join(PIECES[:7]), texts=15)
+
+
 @given(grammars(with_terminals=False))
-@settings(max_examples=200)
+@settings(max_examples=150)
 def test_language_of_literal_grammars_equals_the_twins(grammar: Grammar) -> None:
-    """As above without terminals, so deeper into recursion."""
-    automaton = compile_or_none(grammar, BYTES)
-    if automaton is None:
-        return
-    queue = deque([(b"", automaton.start())])
-    for _ in range(60):
-        if not queue:
-            break
-        text, state = queue.popleft()
-        assert automaton.is_accepting(state) == accepts(grammar, text), text
-        for byte in b'abc"':
-            after = automaton.advance(state, byte)
-            assert (after is not None) == is_prefix(grammar, text + bytes([byte])), (text, byte)
-            if after is not None:
-                queue.append((text + bytes([byte]), after))
+    """Without terminals, so deeper into recursion."""
+    check_language(grammar, b'abc"', texts=40)
 
 
 @given(grammars(), vocabularies(), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_masks_equal_the_twins(grammar: Grammar, vocabulary: Vocabulary, rng: random.Random) -> None:
     automaton = compile_or_none(grammar, vocabulary)
     if automaton is None:
         return
     twin = NaiveAutomaton(grammar, vocabulary)
     state, text = automaton.start(), twin.start()
-    for _ in range(5):
+    for _ in range(4):
         expected = allowed_by_stepping(twin, text)
         assert allowed_by_stepping(automaton, state) == expected
         if not expected:  # the vocabulary lacks the bytes to go on
@@ -169,7 +161,7 @@ def test_masks_equal_the_twins(grammar: Grammar, vocabulary: Vocabulary, rng: ra
 
 
 @given(grammars(), vocabularies(complete=True), st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_contract_on_random_grammars(grammar: Grammar, vocabulary: Vocabulary, rng: random.Random) -> None:
     automaton = compile_or_none(grammar, vocabulary)
     if automaton is not None:

@@ -27,7 +27,7 @@ def spell_string(text: str) -> bytes:
 def equality_key(value: Any, depth: int = 0) -> Hashable:
     """Equal for two values exactly if JSON Schema calls them equal: ``1`` is ``1.0`` and is not ``true``."""
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if depth > MAX_DEPTH:
         raise LimitExceeded("nesting of a value in enum or const", depth, MAX_DEPTH)
     if isinstance(value, bool):
