@@ -148,7 +148,8 @@ def attach(model: Any, processor: GrammarContinuousBatchingProcessor) -> Iterato
     def init_continuous_batching(
         generation_config: Any = None, continuous_batching_config: Any = None, workload_hints: Any = None
     ) -> Any:
-        config = _synchronous(continuous_batching_config)
+        in_generation_config = getattr(generation_config, "continuous_batching_config", None)  # deprecated, but read
+        config = _synchronous(continuous_batching_config or in_generation_config)
         manager = make_manager(generation_config, config, workload_hints)
         install(manager, processor)
         return manager

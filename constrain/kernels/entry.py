@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.census import count_closers, count_exits, count_inside, find_census, has_census
 from constrain.kernels.intern import find, mix, publish
-from constrain.kernels.jit import helper
+from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import CAN_END, CAN_GO_ON, DEAD, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
 from constrain.kernels.leaf import sort_set, step_leaf
 from constrain.kernels.trie import intern_residual, set_bit
@@ -114,27 +115,66 @@ def distinct(values: Any, size: Any) -> Any:
 @helper
 def find_entry(v: Any, node: Any, state: Any) -> Any:
     """The entry of (node, state), built at its first use; negative: grow and retry."""
-    key = mix(mix(17, node), state)
-    hashes, table = i32(v, VA.entry_hash), i32(v, VA.entry_table)
-    nodes, states = i32(v, VA.E_NODE), i32(v, VA.E_STATE)
+    state = i32(v, VA.S_WIDE)[state]
+    item = look_up(v, node, state, -1)
+    if item != 0:
+        return item
+    if not has_census(v, node, state):
+        return publish_entry(v, node, state, -1, 0, each_member(v, node, state, False))
+    census = census_of(v, state)
+    if census < 0:
+        return census
+    leaf = i32(v, VA.S_LEAF)[state]
+    high, twin = i32(v, VA.L_HIGH)[leaf], i32(v, VA.L_TWIN)[leaf]
+    left = v[VN.LONGEST] if high < 0 else min(high - i32(v, VA.S_COUNT)[state], v[VN.LONGEST])
+    part = look_up(v, node, twin, left)
+    if part == 0:
+        part = publish_entry(v, node, twin, left, 0, count_inside(v, census, left))
+        if part < 0:
+            return part
+    return publish_entry(v, node, state, -1, part, count_closers(v, census, state))
+
+
+@helper
+def look_up(v: Any, node: Any, state: Any, left: Any) -> Any:
+    """An entry, 0 if not built yet. With ``left >= 0``: what of a twin's entry needs at most so many symbols."""
+    key = mix(mix(mix(17, node), state), left + 1)
+    table = i32(v, VA.entry_table)
+    nodes, states, lefts = i32(v, VA.E_NODE), i32(v, VA.E_STATE), i32(v, VA.E_LEFT)
     slot = find(room(v, VA.entry_table), key)
     while table[slot] != 0:
         item = table[slot]
-        if nodes[item] == node and states[item] == state:
+        if nodes[item] == node and states[item] == state and lefts[item] == left:
             return item
         slot = (slot + 1) & (room(v, VA.entry_table) - 1)
+    return 0
+
+
+@inline
+def census_of(v: Any, state: Any) -> Any:
+    """Census of the unbounded twin of a bounded repeat's state."""
+    return find_census(v, i32(v, VA.L_TWIN)[i32(v, VA.S_LEAF)[state]])
+
+
+@helper
+def publish_entry(v: Any, node: Any, state: Any, left: Any, also: Any, size: Any) -> Any:
+    """Make the entry of ``X_ID[:size]`` and entry ``also``; negative (``size`` too): grow and retry."""
+    if size < 0:
+        return size
     item = v[VN.entry]
     if item >= room(v, VA.entry_hash):
         return V_FULL - VN.entry
-    size = each_member(v, node, state, False)
-    if size < 0:
-        return size
     status = store_tokens(v, item, size)
     if status < 0:
         return status
-    nodes[item], states[item] = node, state
-    i32(v, VA.E_EXIT)[item] = HAS_EXIT_UNKNOWN
-    publish(hashes, table, slot, item, key)
+    i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item], i32(v, VA.E_LEFT)[item] = node, state, left
+    i32(v, VA.E_EXIT)[item], i32(v, VA.E_ALSO)[item] = HAS_EXIT_UNKNOWN, also
+    key = mix(mix(mix(17, node), state), left + 1)
+    table = i32(v, VA.entry_table)
+    slot = find(room(v, VA.entry_table), key)
+    while table[slot] != 0:
+        slot = (slot + 1) & (room(v, VA.entry_table) - 1)
+    publish(i32(v, VA.entry_hash), table, slot, item, key)
     v[VN.entry] = item + 1
     return item
 
@@ -170,7 +210,12 @@ def find_exit(v: Any, item: Any) -> Any:
     """The residual node after the leaf of an entry, ``NO_EXIT`` for none; below ``NO_EXIT``: grow and retry."""
     exits = i32(v, VA.E_EXIT)
     if exits[item] == HAS_EXIT_UNKNOWN:
-        size = each_member(v, i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item], True)
+        node, state = i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item]
+        if has_census(v, node, state):
+            census = census_of(v, state)
+            size = census if census < 0 else count_exits(v, census, state)
+        else:
+            size = each_member(v, node, state, True)
         node = intern_residual(v, size) if size >= 0 else size
         if node < 0:
             return node - 1
@@ -181,6 +226,14 @@ def find_exit(v: Any, item: Any) -> Any:
 @helper
 def add_tokens(v: Any, item: Any, words: Any) -> None:
     """OR an entry's tokens into ``words``."""
+    also = i32(v, VA.E_ALSO)[item]
+    if also != 0:
+        add_own_tokens(v, also, words)
+    add_own_tokens(v, item, words)
+
+
+@helper
+def add_own_tokens(v: Any, item: Any, words: Any) -> None:
     first, size = i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item]
     if size == DENSE:
         rows = i32(v, VA.E_ROW)

@@ -54,7 +54,7 @@ VOCABULARY_GROUPS = (
     Group("step", {"M_NODE": ("i4", 1), "M_BYTE": ("i4", 1), "M_CHILD": ("i4", 1)}, interned=True),  # child memo
     # Leaves: symbol-level programs, and the automaton over bytes that grows from them.
     Group("leaf", {n: ("i4", 1) for n in ("L_START", "L_ENCODING", "L_LOW", "L_HIGH", "L_CUT0", "L_CUTS", "L_ALIVE",
-                                          "L_BASE", "L_SIZE")}),
+                                          "L_TWIN", "L_SIZE")}),
     Group("leafcode", {"L_CODE": ("i4", 1), "L_STAMP": ("i4", 1)}),
     Group("cut", {"L_CUT": ("i4", 1), "L_CLASSOF": ("i4", 1)}),  # first symbol of each run, and its class
     Group("classset", {"L_IN": ("u1", 1)}),
@@ -65,9 +65,15 @@ VOCABULARY_GROUPS = (
     Group("element", {"S_ELEMENT": ("i4", 1)}),
     # Leaf entries: for (node, leaf state), the tokens that stay in the leaf and where the others leave it.
     Group("entry", {"E_NODE": ("i4", 1), "E_STATE": ("i4", 1), "E_FROM": ("i4", 1), "E_SIZE": ("i4", 1),
-                    "E_EXIT": ("i4", 1)}, interned=True),
+                    "E_EXIT": ("i4", 1), "E_ALSO": ("i4", 1), "E_LEFT": ("i4", 1)}, interned=True),
     Group("entryid", {"E_ID": ("i4", 1)}),
     Group("row", {"E_ROW": ("i4", 1)}),  # dense rows, WORDS words each
+    # Censuses (census.py): what each token needs of an unbounded repeat.
+    Group("census", {n: ("i4", 1) for n in ("Z_TWIN", "Z_FROM", "Z_SIZE", "Z_CLOSER0", "Z_CLOSERS", "Z_NODE0",
+                                            "Z_NODES")}),
+    Group("counted", {"Z_ID": ("i4", 1), "Z_NEED": ("i4", 1)}),
+    Group("closer", {"Z_CLOSER": ("i4", 1), "Z_CLOSER_COUNT": ("i4", 1)}),
+    Group("leaving", {"Z_NODE": ("i4", 1), "Z_NODE_COUNT": ("i4", 1)}),
     # Scratch.
     Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1)}),
 )

@@ -155,13 +155,22 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, size: Any) ->
     leaves[state], decoders[state], counts[state] = leaf, decoder, count
     starts[state], sizes[state] = first, size
     i32(v, VA.S_FLAGS)[state] = state_flags(v, leaf, decoder, count, size)
-    i32(v, VA.S_WIDE)[state] = state
+    i32(v, VA.S_WIDE)[state] = wide_state(v, leaf, decoder, count, state)
     row = i32(v, VA.S_NEXT)
     for byte in range(256):
         row[(state << 8) + byte] = UNKNOWN
     publish(hashes, table, slot, state, key)
     v[VN.leafstate] = state + 1
     return state
+
+
+@helper
+def wide_state(v: Any, leaf: Any, decoder: Any, count: Any, state: Any) -> Any:
+    """A state with the same entries: the unbounded twin while no token is long enough to meet the window."""
+    twin, high = i32(v, VA.L_TWIN)[leaf], i32(v, VA.L_HIGH)[leaf]
+    if twin <= 0 or decoder != 0 or count < i32(v, VA.L_LOW)[leaf]:
+        return state
+    return twin if high < 0 or high - count >= v[VN.LONGEST] else state
 
 
 @helper

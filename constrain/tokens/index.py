@@ -30,7 +30,7 @@ LeafKey = tuple[Rx, str, int, int | None]
 _SIZES = {
     "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
     "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 9, "element": 1 << 12, "entry": 1 << 12,
-    "entryid": 1 << 16,
+    "entryid": 1 << 16, "census": 8,
 }  # fmt: skip
 
 
@@ -92,10 +92,10 @@ class VocabularyIndex:
         if code is None:
             return DEAD
         window = low > 0 or high is not None
-        base = self.leaf(Terminal(rx, encoding)) if window and _is_any(code) else DEAD  # type: ignore[arg-type]
+        twin = self.leaf(Terminal(rx, encoding)) if window and _is_any(code) else DEAD  # type: ignore[arg-type]
         leaf = self._store(code, ENCODINGS[encoding], low, high)
-        if base != DEAD:
-            self.arena.array("L_BASE")[leaf] = self.arena.array("S_LEAF")[base]
+        if twin != DEAD:
+            self.arena.array("L_TWIN")[leaf] = twin
         while (start := int(leaf_start(self.table, leaf))) < 0:
             self.arena.resolve(start)
         return start
@@ -121,7 +121,7 @@ class VocabularyIndex:
             alive = arena.append("alive", L_LIVE=table.ravel())
         leaf = arena.append(
             "leaf", L_START=[start], L_ENCODING=[encoding], L_LOW=[low], L_HIGH=[-1 if high is None else high],
-            L_CUT0=[cut], L_CUTS=[len(code.cuts)], L_ALIVE=[alive], L_BASE=[-1], L_SIZE=[len(code.code)],
+            L_CUT0=[cut], L_CUTS=[len(code.cuts)], L_ALIVE=[alive], L_TWIN=[0], L_SIZE=[len(code.code)],
         )  # fmt: skip
         longest = max(len(code.code) + 2, arena["leafcode"])
         while len(arena.array("X_SET")) < longest:
