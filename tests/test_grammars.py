@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import lark
@@ -48,6 +50,30 @@ def test_every_grammar_has_cases_of_both_kinds() -> None:
     assert NAMES == ["arithmetic", "csv", "iso_date", "json"]
     for name in NAMES:
         assert len(cases(name, "accept")) >= 10 and len(cases(name, "reject")) >= 10
+
+
+def test_every_day_of_the_calendar_and_no_other() -> None:
+    dates = parser("iso_date", "lalr")
+    for year in (0, 1, 4, 100, 400, 1900, 2000, 2023, 2024, 9999):
+        for month, day in product(range(14), range(33)):
+            text = f"{year:04}-{month:02}-{day:02}"
+            assert _parses(dates, text) == _is_date(text), text
+
+
+def _parses(grammar: lark.Lark, text: str) -> bool:
+    try:
+        grammar.parse(text)
+    except lark.exceptions.UnexpectedInput:
+        return False
+    return True
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def test_escapes() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
-from transformers.utils import logging as transformers_logging
 
 from constrain.adapters.bundled import BUNDLED, LoadingError, bundled_gguf
 from constrain.vocab.gguf_file import read_tokenizer_fields
@@ -80,7 +79,6 @@ def _from_gguf(kind: Any, path: Path) -> Any:
     missing = [name for name in ("gguf", "accelerate") if find_spec(name) is None]
     if missing:
         raise LoadingError(str(path), f"needs {' and '.join(missing)}: pip install 'constrain-lm[demo]'")
-    transformers_logging.disable_progress_bar()
     return _load(str(path), kind.from_pretrained, str(path.parent), gguf_file=path.name)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import constrain
 from constrain.cli import UsageError
 from constrain.ir.grammar import Grammar
 
-READERS = {"regex": constrain.regex, "lark": constrain.lark, "json_schema": constrain.json_schema}
+READERS: dict[str, Callable[[str], Grammar]] = {"regex": constrain.regex, "lark": constrain.lark, "json_schema": constrain.json_schema}
 SUFFIXES = (".lark", ".json", ".regex")
 
 HELP = """\

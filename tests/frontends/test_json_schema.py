@@ -299,6 +299,7 @@ def test_references_by_the_documents_own_address() -> None:
         ({"$ref": "#"}, "schema at # -> #: $ref leads back to itself"),
         ({"$ref": "#", "type": "object"}, "leads back to itself"),
         ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "leads back to itself"),
+        ({"anyOf": [{"$ref": "#", "minLength": 3}, {"type": "null"}], "maxLength": 1}, "leads back to itself"),
         (
             {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
             "a -> #/$defs/b -> ",

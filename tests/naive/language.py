@@ -11,6 +11,7 @@ Both are exact, for every context-free grammar. ``open`` at the end of the text 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from naive.rx import ALPHABETS, derive, derive_all, inhabited, nullable, symbols_of
@@ -51,6 +52,7 @@ class Spans:
         self.end = len(data)
         self.ends_of: dict[tuple[str, int], set[int]] = {}
         self.is_open: dict[tuple[str, int], bool] = {}
+        self.known: dict[tuple[Terminal, int], frozenset[int]] = {}  # terminals depend on nothing else: ask once
         whole = Ref(grammar.start)
         self.accepted = self._solve(lambda: self.end in self.ends(whole, 0))
         self.viable = self.accepted or self._solve(lambda: self.open(whole, 0))
@@ -70,12 +72,12 @@ class Spans:
                 return answer
             before = size
 
-    def ends(self, expr: Expr, i: int) -> set[int]:
+    def ends(self, expr: Expr, i: int) -> AbstractSet[int]:
         match expr:
             case Literal():
                 return {i + len(expr.data)} if self.data.startswith(expr.data, i) else set()
             case Terminal():
-                return {j for j in range(i, self.end + 1) if matches(expr, self.data[i:j])}
+                return self.terminal_ends(expr, i)
             case Ref():
                 return set(self.ends_of.setdefault((expr.name, i), set()))
             case Choice():
@@ -88,14 +90,20 @@ class Spans:
                 return {p for p, _ in self.joined(expr, len(expr.items), i)}
         raise TypeError(expr)
 
-    def after(self, parts: Iterable[Expr], at: set[int]) -> set[int]:
+    def terminal_ends(self, terminal: Terminal, i: int) -> frozenset[int]:
+        if (terminal, i) not in self.known:
+            ends = (j for j in range(i, self.end + 1) if matches(terminal, self.data[i:j]))
+            self.known[terminal, i] = frozenset(ends)
+        return self.known[terminal, i]
+
+    def after(self, parts: Iterable[Expr], at: AbstractSet[int]) -> AbstractSet[int]:
         """Positions after one member of each part in turn."""
         for part in parts:
             at = set().union(*(self.ends(part, i) for i in at))
         return at
 
-    def repeated(self, body: Expr, low: int, high: int | None, i: int) -> set[int]:
-        at = {i}
+    def repeated(self, body: Expr, low: int, high: int | None, i: int) -> AbstractSet[int]:
+        at: AbstractSet[int] = {i}
         for _ in range(low):
             at = self.after((body,), at)
         rounds = 0

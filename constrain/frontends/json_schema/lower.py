@@ -190,6 +190,7 @@ class Lowering:
             return self._emit(facts, depth)
         rest = copy(facts)
         rest.ids, rest.any_of = ids_of(facts), facts.any_of[1:]
+        rest.origin = None  # no longer all that the schema says: a branch that refers back to it meets it anew
         return self._choice(facts.path, [self._beside(rest, branch, depth + 1, top) for branch in facts.any_of[0]])
 
     def _beside(self, facts: Facts, branch: Located, depth: int, top: str | None) -> Outcome:

@@ -41,6 +41,7 @@ class Membership:
         self.follow = follow
         self.pattern = pattern
         self.integers_are_digits = integers_are_digits
+        self.open: set[tuple[int, int]] = set()  # schemas and values that are being compared
 
     def satisfies(self, value: Any, located: Located, depth: int = 0) -> bool:
         """Does ``value`` satisfy the located schema?"""
@@ -51,7 +52,14 @@ class Membership:
             return schema
         if isinstance(schema, Conj):
             return all(self.satisfies(value, member, depth + 1) for member in schema.members)
-        return self.satisfies_facts(value, self.read(schema, path), depth)
+        question = (id(schema), id(value))
+        if question in self.open:
+            raise malformed(path, "$ref leads back to itself about the same value")
+        self.open.add(question)
+        try:
+            return self.satisfies_facts(value, self.read(schema, path), depth)
+        finally:
+            self.open.remove(question)
 
     def satisfies_facts(self, value: Any, facts: Facts, depth: int = 0) -> bool:
         """Does ``value`` satisfy ``facts``?"""
