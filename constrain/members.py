@@ -191,7 +191,7 @@ def _spell_json(symbol: int, rng: Random) -> str:
 
 @lru_cache(maxsize=1024)  # terminals are compared by identity, so this costs nothing to look up
 def _dfa(terminal: Terminal) -> SymbolDfa:
-    return symbol_dfa(terminal.rx, alphabet(terminal.encoding))
+    return symbol_dfa(terminal.language, alphabet(terminal.encoding))
 
 
 @lru_cache(maxsize=4096)

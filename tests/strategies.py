@@ -1,111 +1,119 @@
-"""Hypothesis strategies: small random expressions, terminals, grammars and vocabularies.
+"""Small random expressions, terminals, grammars and vocabularies: from a ``Random``, and as Hypothesis strategies.
 
 Over few symbols, so that random texts often match: a, b, c, the two-byte é, and the quote, which JSON must escape.
+The strategies draw the generators' choices, so failing examples shrink.
 """
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
 
 from constrain.ir import rx
-from constrain.ir.grammar import (
-    Choice,
-    Expr,
-    Grammar,
-    Joined,
-    Literal,
-    Ref,
-    Repeat,
-    Seq,
-    Terminal,
-)
-from constrain.ir.rx import ANY_CHAR, EPSILON, Rx
+from constrain.ir.grammar import Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.rx import ANY_BYTE, ANY_CHAR, EPSILON, Rx
 from constrain.vocab.vocabulary import Vocabulary
 
 SYMBOLS = 'abcé"'
 PIECES = (b"a", b"b", b"c", b"\xc3", b"\xa9", b'"', b"\\", b"u", b"0", b"6", b"1")
 RULES = ("s", "t", "u")
+CLASSES = (ANY_CHAR, rx.chars(((0x61, 0x63),)), rx.chars(((0x80, 0x7FF),)), ANY_BYTE, rx.chars(((0x10000, 0x10FFFF),)))
+BOUNDS = ((0, None), (1, None), (0, 1), (2, 2), (1, 3), (0, 4), (2, None), (3, 4))
+WINDOWS = (*[(0, None)] * 5, (0, 2), (1, 3), (2, 2), (1, None), (2, 5))
 
 
-def _chars() -> st.SearchStrategy[Rx]:
-    some = st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=3, unique=True)
-    chosen = some.map(lambda symbols: rx.chars((ord(c), ord(c)) for c in symbols))
-    span = st.sampled_from([ANY_CHAR, rx.chars(((ord("a"), ord("c")),)), rx.chars(((0x80, 0x7FF),))])
-    return chosen | chosen | span
+def random_rx(rng: Random, depth: int = 3) -> Rx:
+    """A random expression; it may well match nothing, or only symbols that the encoding does not have."""
+    kind = rng.choice("llccer" if depth == 0 else "llccersssuurrrain")
+    match kind:
+        case "l":
+            return rx.literal("".join(rng.choice(SYMBOLS) for _ in range(rng.randint(1, 2))))
+        case "c":
+            some = rx.chars((ord(c), ord(c)) for c in rng.sample(SYMBOLS, rng.randint(1, 3)))
+            return rng.choice((some, some, some, rng.choice(CLASSES)))
+        case "e":
+            return EPSILON
+        case "r":
+            return rx.repeat(random_rx(rng, max(depth - 1, 0)), *rng.choice(BOUNDS))
+        case "i" | "n":
+            return rx.complement(random_rx(rng, depth - 1))
+    combine = {"s": rx.concat, "u": rx.union, "a": rx.intersect}[kind]
+    return combine([random_rx(rng, depth - 1) for _ in range(rng.randint(2, 3))])
 
 
-def _repeats(body: st.SearchStrategy[Rx]) -> st.SearchStrategy[Rx]:
-    bounds = st.sampled_from([(0, None), (1, None), (0, 1), (2, 2), (1, 3), (0, 4), (2, None)])
-    return st.builds(lambda r, b: rx.repeat(r, *b), body, bounds)
+def random_terminal(rng: Random) -> Terminal:
+    return Terminal(random_rx(rng), rng.choice(("utf8", "utf8", "json", "bytes")), *rng.choice(WINDOWS))
 
 
-def expressions(*, complement: bool = True) -> st.SearchStrategy[Rx]:
-    """Random ``Rx``; never the empty language as a whole, but possibly an expression that matches nothing."""
-
-    def grow(inner: st.SearchStrategy[Rx]) -> st.SearchStrategy[Rx]:
-        few = st.lists(inner, min_size=2, max_size=3)
-        shapes = [few.map(rx.concat), few.map(rx.concat), few.map(rx.union), _repeats(inner)]
-        if complement:
-            shapes += [few.map(rx.intersect), inner.map(rx.complement)]
-        return st.one_of(shapes)
-
-    return st.recursive(_chars() | st.just(EPSILON), grow, max_leaves=5)
+def random_literal(rng: Random) -> Literal:
+    count = rng.choice([0, 1, 1, 1, 1, 2, 2, 3])
+    return Literal(b"".join(rng.choice(PIECES[:6] if rng.random() < 0.2 else PIECES[:3]) for _ in range(count)))
 
 
-def terminals() -> st.SearchStrategy[Terminal]:
-    """Random terminals in every encoding, some with a window on the number of symbols."""
-    windows = st.sampled_from([(0, None)] * 4 + [(0, 2), (1, 3), (2, 2), (1, None)])
-    encodings = st.sampled_from(["utf8", "utf8", "json", "bytes"])
-    return st.builds(lambda r, e, w: Terminal(r, e, *w), expressions(), encodings, windows)
+def random_grammar(rng: Random, *, with_terminals: bool = True) -> Grammar:
+    """Up to three rules that may refer to each other in every way: left, right and middle recursion, cycles,
+    ambiguity, empty rules; the language may be empty."""
+    terminals = [random_terminal(rng) for _ in range(rng.randint(1, 3))] if with_terminals else []
+    return Grammar("s", {name: _choice(rng, terminals, 2) for name in RULES})
 
 
-def literals() -> st.SearchStrategy[Literal]:
-    data = st.lists(st.sampled_from(PIECES[:6]), max_size=3).map(b"".join)
-    return st.builds(Literal, data)
+def _choice(rng: Random, terminals: list[Terminal], depth: int) -> Expr:
+    ways = [Seq(*(_item(rng, terminals, depth) for _ in range(rng.randint(1, 3)))) for _ in range(rng.randint(1, 3))]
+    return Choice(*ways, *[random_literal(rng)] * (rng.random() < 0.6)) if len(ways) > 1 else ways[0]
 
 
-def _bodies(leaves: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-    def grow(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
-        few = st.lists(inner, min_size=1, max_size=3)
-        bounds = st.tuples(st.integers(0, 3), st.sampled_from([None, 0, 1])).map(
-            lambda b: (b[0], None if b[1] is None else b[0] + b[1])
-        )
-        items = st.lists(st.tuples(inner, st.booleans()), min_size=1, max_size=4).map(tuple)
-        return st.one_of(
-            few.map(lambda parts: Seq(*parts)),
-            few.map(lambda parts: Seq(*parts)),
-            few.map(lambda parts: Choice(*parts)),
-            st.builds(lambda body, b: Repeat(body, *b), inner, bounds),
-            st.builds(Joined, items, literals()),
-        )
-
-    return st.recursive(leaves, grow, max_leaves=5)
-
-
-def grammars(*, with_terminals: bool = True) -> st.SearchStrategy[Grammar]:
-    """Random grammars of up to three rules that may refer to each other in every way: left, right and middle
-    recursion, cycles, ambiguity, empty rules; the language may be empty."""
-    leaves = literals() | st.sampled_from(RULES).map(Ref)
-    if with_terminals:
-        leaves |= terminals()
-    return st.tuples(*(_bodies(leaves) for _ in RULES)).map(
-        lambda bodies: Grammar("s", dict(zip(RULES, bodies, strict=True)))
-    )
+def _item(rng: Random, terminals: list[Terminal], depth: int) -> Expr:
+    """One member of a sequence: a leaf, a rule, or, less often, something with parts."""
+    kind = rng.choice("lllrrrttcpj" if terminals else "llllrrrcpj")
+    if kind == "t":
+        return rng.choice(terminals)
+    if kind == "r":
+        return Ref(rng.choice(RULES))
+    if kind == "l" or depth == 0:
+        return random_literal(rng)
+    if kind == "c":
+        return _choice(rng, terminals, depth - 1)
+    if kind == "p":
+        low = rng.randint(0, 3)
+        return Repeat(_item(rng, terminals, depth - 1), low, rng.choice([None, low, low + 1, 4]))
+    items = [(_item(rng, terminals, depth - 1), rng.random() < 0.4) for _ in range(rng.randint(1, 4))]
+    return Joined(tuple(items), random_literal(rng))
 
 
-def vocabularies(*, complete: bool = False) -> st.SearchStrategy[Vocabulary]:
-    """Random small vocabularies: aliases, ids without text, tokens across characters, several ends, a wide tail.
+def random_vocabulary(rng: Random, *, complete: bool = False) -> Vocabulary:
+    """Aliases, ids without text, tokens across characters, several ends, a wide tail.
 
     ``complete``: with all 256 bytes, so that every text can be spelled and no state is a dead end.
     """
-    token = st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map(b"".join)
-    tokens = st.lists(token | token | token | st.none(), min_size=4, max_size=20)
-    return st.builds(_vocabulary, tokens, st.integers(1, 2), st.integers(0, 40), st.just(complete), st.randoms())
+    texts: list[bytes | None] = [
+        None if rng.random() < 0.15 else b"".join(rng.choice(PIECES) for _ in range(rng.randint(1, 4)))
+        for _ in range(rng.randint(4, 20))
+    ]
+    texts += [bytes([b]) for b in range(256)] if complete else PIECES
+    ends = rng.randint(1, 2)
+    texts += [None] * ends
+    rng.shuffle(texts)
+    blank = [i for i, text in enumerate(texts) if text is None]
+    return Vocabulary(texts, blank[:ends], len(texts) + rng.randint(0, 40))
 
 
-def _vocabulary(tokens: list[bytes | None], ends: int, extra: int, complete: bool, rng: object) -> Vocabulary:
-    every = [*tokens, *(bytes([b]) for b in range(256))] if complete else [*tokens, *PIECES[:6]]
-    all_tokens: list[bytes | None] = [*every, *[None] * ends]
-    rng.shuffle(all_tokens)  # type: ignore[attr-defined]
-    blank = [i for i, t in enumerate(all_tokens) if t is None]
-    return Vocabulary(all_tokens, blank[:ends], len(all_tokens) + extra)
+def randoms() -> st.SearchStrategy[Random]:
+    """Generators whose choices Hypothesis makes."""
+    return st.randoms(use_true_random=False)
+
+
+def expressions() -> st.SearchStrategy[Rx]:
+    return st.builds(random_rx, randoms())
+
+
+def terminals() -> st.SearchStrategy[Terminal]:
+    return st.builds(random_terminal, randoms())
+
+
+def grammars(*, with_terminals: bool = True) -> st.SearchStrategy[Grammar]:
+    return st.builds(random_grammar, randoms(), with_terminals=st.just(with_terminals))
+
+
+def vocabularies(*, complete: bool = False) -> st.SearchStrategy[Vocabulary]:
+    return st.builds(random_vocabulary, randoms(), complete=st.just(complete))

@@ -37,34 +37,40 @@ class NonEmpty(Expr):
 
 
 def terminal_nullable(terminal: Terminal) -> bool:
-    return terminal.encoding != "json" and terminal.low == 0 and is_nullable(terminal.rx)
+    return terminal.encoding != "json" and terminal.low == 0 and is_nullable(terminal.language)
 
 
-def reachable(grammar: Grammar) -> tuple[list[str], list[tuple[str, Expr]]]:
-    """Rules reachable from the start, in discovery order, and every (rule, leaf node) in them.
+def reachable(grammar: Grammar) -> tuple[list[str], list[Terminal], bool]:
+    """Rules reachable from the start in discovery order, the terminals in them, and whether any ``Choice`` is empty.
 
     Raises ``GrammarError`` for a reference to a rule that is not there.
     """
     if grammar.start not in grammar.rules:
         raise GrammarError(f"the start rule {grammar.start!r} is not defined", hint=_known(grammar))
-    order, leaves, seen = [grammar.start], [], {grammar.start}
-    for name in order:  # grows while we walk it
-        stack, visited = [grammar.rules[name]], set()
+    order, terminals, visited = {grammar.start: None}, {}, set()
+    todo, has_never = [grammar.start], False
+    for name in todo:  # grows while we walk it
+        stack = [grammar.rules[name]]
         while stack:
             node = stack.pop()
-            below = children(node)
-            if below:
-                if id(node) not in visited:
-                    visited.add(id(node))
-                    stack.extend(reversed(below))
+            kind = type(node)
+            if kind is Literal:
                 continue
-            leaves.append((name, node))
-            if isinstance(node, Ref) and node.name not in seen:
-                if node.name not in grammar.rules:
-                    raise GrammarError(f"rule {node.name!r} is not defined", where=f"rule {name!r}", hint=_known(grammar))
-                seen.add(node.name)
-                order.append(node.name)
-    return order, leaves
+            if kind is Terminal:
+                terminals[id(node)] = node
+            elif kind is Ref:
+                target: str = node.name  # type: ignore[attr-defined]
+                if target not in order:
+                    if target not in grammar.rules:
+                        raise GrammarError(f"rule {target!r} is not defined", where=f"rule {name!r}", hint=_known(grammar))
+                    order[target] = None
+                    todo.append(target)
+            elif id(node) not in visited:
+                visited.add(id(node))
+                below = node.parts if kind is Seq or kind is Choice else children(node)  # type: ignore[attr-defined]
+                has_never = has_never or (kind is Choice and not below)
+                stack.extend(reversed(below))
+    return list(order), list(terminals.values()), has_never  # type: ignore[arg-type]
 
 
 def _known(grammar: Grammar) -> str:

@@ -83,11 +83,11 @@ def _usable_rules(
     grammar: Grammar, leaf: Callable[[Terminal], int], dead: int
 ) -> tuple[dict[str, Expr], Callable[[Terminal], bool]]:
     """Reachable rules without parts that match nothing."""
-    order, leaves = reachable(grammar)
+    order, terminals, has_never = reachable(grammar)
     if len(order) < len(grammar.rules):
         unused = [name for name in grammar.rules if name not in set(order)]
         warnings.warn(f"rules that the start rule never reaches: {', '.join(unused[:10])}", GrammarWarning, stacklevel=4)
-    starts = {id(node): leaf(node) for _, node in leaves if isinstance(node, Terminal)}
+    starts = {id(node): leaf(node) for node in terminals}
 
     def is_empty(terminal: Terminal) -> bool:
         return starts[id(terminal)] == dead
@@ -97,10 +97,7 @@ def _usable_rules(
     if grammar.start not in found:
         reason = why_empty(grammar.start, rules, found, is_empty)
         raise GrammarError(f"no text at all matches: {reason}", where=f"rule {grammar.start!r}")
-    suspects = len(found) < len(rules) or dead in starts.values() or any(
-        isinstance(node, Choice) and not node.parts for _, node in leaves
-    )
-    if not suspects:
+    if len(found) == len(rules) and not has_never and dead not in starts.values():
         return rules, is_empty
     lost = [name for name in order if name not in found]
     if lost:
@@ -123,8 +120,7 @@ class _Emitter:
         self.code = self.program.code
         self.rules, self.nulls, self.leaf, self.recursive = rules, nulls, leaf, recursive
         self.numbers: dict[str, int] = {}
-        self.leaf_numbers: dict[int, int] = {}
-        self.keep: list[Terminal] = []  # terminals whose id() is a key above
+        self.leaf_rules: dict[int, tuple[int, bool]] = {}  # id(terminal) -> (rule number, nullable)
         self.todo: list[tuple[int, str, Expr | None]] = []
         self.bodies: dict[int, tuple[str, Expr]] = {}  # rule number -> (name, what it reads first), for ranks
         self.emitters = {
@@ -213,7 +209,8 @@ class _Emitter:
     def _split(self, ways: int) -> range:
         """Append a split; the places of its addresses."""
         first = len(self.code) + 2
-        self.code += (SPLIT, ways, *(0,) * ways)
+        self.code += (SPLIT, ways)
+        self.code += (0,) * ways
         return range(first, first + ways)
 
     def _leave(self, tail: bool) -> None:
@@ -226,33 +223,35 @@ class _Emitter:
 
     def _call(self, number: int, tail: bool, skip: bool) -> None:
         """A call; with ``skip`` a branch around it comes first."""
-        places = self._split(2) if skip else None
-        if places:
-            self.code[places[0]] = len(self.code)
-        self.code += (TAIL if tail else CALL, number)
-        if places:
-            self.code[places[1]] = len(self.code)
-            self._leave(tail)
+        op = TAIL if tail else CALL
+        if not skip:
+            self.code += (op, number)
+            return
+        at = len(self.code)
+        self.code += (SPLIT, 2, at + 4, at + 6, op, number)
+        self._leave(tail)
 
     def _terminal(self, expr: Terminal, tail: bool) -> None:
-        self._call(self._leaf_rule(expr), tail, terminal_nullable(expr))
+        known = self.leaf_rules.get(id(expr)) or self._new_leaf(expr)
+        self._call(known[0], tail, known[1])
 
-    def _leaf_rule(self, expr: Terminal) -> int:
-        number = self.leaf_numbers.get(id(expr))
-        if number is None:
-            number = len(self.program.entries)
-            self.leaf_numbers[id(expr)] = number
-            self.keep.append(expr)
-            self.program.entries.append(-self.leaf(expr))
-            self.program.terminals[number] = expr
-        return number
+    def _new_leaf(self, expr: Terminal) -> tuple[int, bool]:
+        """(Rule number, nullable) of a terminal met for the first time."""
+        known = self.leaf_rules[id(expr)] = (len(self.program.entries), terminal_nullable(expr))
+        self.program.entries.append(-self.leaf(expr))
+        self.program.terminals[known[0]] = expr  # kept alive, so its id() stays its own
+        return known
 
     def _ref(self, expr: Ref, tail: bool) -> None:
         self._call(self.rule(expr.name), tail, expr.name in self.nulls)
 
     def _nonempty(self, expr: NonEmpty, tail: bool) -> None:
         body = expr.body
-        self._call(self._leaf_rule(body) if isinstance(body, Terminal) else self.rule(body.name), tail, False)
+        if isinstance(body, Terminal):
+            known = self.leaf_rules.get(id(body)) or self._new_leaf(body)
+            self._call(known[0], tail, False)
+        else:
+            self._call(self.rule(body.name), tail, False)
 
     def _seq(self, expr: Seq, tail: bool) -> None:
         parts = expr.parts

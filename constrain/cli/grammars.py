@@ -10,7 +10,11 @@ import constrain
 from constrain.cli import UsageError
 from constrain.ir.grammar import Grammar
 
-READERS: dict[str, Callable[[str], Grammar]] = {"regex": constrain.regex, "lark": constrain.lark, "json_schema": constrain.json_schema}
+READERS: dict[str, Callable[[str], Grammar]] = {
+    "regex": constrain.regex,
+    "lark": constrain.lark,
+    "json_schema": constrain.json_schema,
+}
 SUFFIXES = (".lark", ".json", ".regex")
 
 HELP = """\

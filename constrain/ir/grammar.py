@@ -43,19 +43,33 @@ class Terminal(Expr):
                of the terminal**. The opening quote is not.
 
     ``low`` and ``high`` (``None``: no bound) further bound the number of symbols: the language is that of
-    ``rx`` intersected with all strings of that many symbols. ``name`` is for messages only.
+    ``rx`` intersected with all strings of that many symbols. ``exclude`` lists strings that are left out (cheaper, and
+    more readable, than a complement); ``language`` is ``rx`` without them. ``name`` is for messages only.
     """
 
-    __slots__ = ("encoding", "high", "low", "name", "rx")
+    __slots__ = ("encoding", "exclude", "high", "low", "name", "rx")
 
     def __init__(
-        self, rx: Rx, encoding: Encoding = "utf8", low: int = 0, high: int | None = None, name: str = ""
+        self,
+        rx: Rx,
+        encoding: Encoding = "utf8",
+        low: int = 0,
+        high: int | None = None,
+        name: str = "",
+        exclude: tuple[str, ...] = (),
     ) -> None:
         self.rx = rx
+        self.exclude = exclude
         self.encoding = encoding
         self.low = low
         self.high = high
         self.name = name
+
+
+    @property
+    def language(self) -> Rx:
+        """``rx`` without the excluded strings (the window is not part of it)."""
+        return self.rx - _rx.union(map(_rx.literal, self.exclude)) if self.exclude else self.rx
 
 
 class Ref(Expr):
@@ -166,7 +180,8 @@ def show(expr: Expr) -> str:
             return expr.name
         case Terminal():
             bounds = f"{{{expr.low},{'' if expr.high is None else expr.high}}}" if expr.low or expr.high is not None else ""
-            return f"{expr.encoding}/{show_rx(expr.rx)}/{bounds}"
+            less = f" - {{{', '.join(map(repr, expr.exclude))}}}" if expr.exclude else ""
+            return f"{expr.encoding}/{show_rx(expr.rx)}/{bounds}{less}"
         case Seq():
             return " ".join(map(show, expr.parts)) or "()"
         case Choice():

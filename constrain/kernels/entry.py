@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from constrain.kernels.census import count_closers, count_exits, count_inside, find_census, has_census
+from constrain.kernels.exclude import clear_closed, find_closed_words, is_below
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import CAN_END, CAN_GO_ON, DEAD, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
-from constrain.kernels.leaf import sort_set, step_leaf
+from constrain.kernels.leaf import plain_state, sort_set, step_leaf
 from constrain.kernels.trie import intern_residual, set_bit
 from constrain.kernels.pointers import i32, room, u8
 
+SAME_EXIT = -2  # E_EXIT of an entry whose exit is that of E_ALSO
 DENSE = -1  # E_SIZE of an entry whose tokens are a row of words
 
 
@@ -119,6 +121,53 @@ def find_entry(v: Any, node: Any, state: Any) -> Any:
     item = look_up(v, node, state, -1)
     if item != 0:
         return item
+    if i32(v, VA.S_WORD)[state] != 0:
+        return find_excluding(v, node, state)
+    return build_entry(v, node, state)
+
+
+@helper
+def find_plain(v: Any, node: Any, state: Any) -> Any:
+    """The entry of a state that excludes no words."""
+    state = i32(v, VA.S_WIDE)[state]
+    item = look_up(v, node, state, -1)
+    return item if item != 0 else build_entry(v, node, state)
+
+
+@helper
+def find_excluding(v: Any, node: Any, state: Any) -> Any:
+    """Build the entry of a state on a trie of excluded words: the plain state's, minus closed words."""
+    plain = plain_state(v, state)
+    if plain < 0:
+        return plain
+    base = find_plain(v, node, plain)
+    if base < 0:
+        return base
+    closed = find_closed_words(v, node, state)
+    if closed < 0:
+        return closed
+    if closed == 0:
+        item = publish_entry(v, node, state, -1, base, 0)
+        if item >= 0:
+            i32(v, VA.E_EXIT)[item] = SAME_EXIT
+        return item
+    words, rows, first = v[VN.WORDS], i32(v, VA.E_ROW), v[VN.row]
+    if first + words > room(v, VA.E_ROW):
+        return V_FULL - VN.row
+    for i in range(words):
+        rows[first + i] = 0
+    add_tokens_at(v, base, rows, first)
+    clear_closed(v, rows, first, closed)
+    item = publish_entry(v, node, state, -1, 0, 0)
+    if item >= 0:
+        i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item] = first, DENSE
+        v[VN.row] = first + words
+    return item
+
+
+@helper
+def build_entry(v: Any, node: Any, state: Any) -> Any:
+    """Build an entry by counting where that is possible, else by walking; negative: grow and retry."""
     if not has_census(v, node, state):
         return publish_entry(v, node, state, -1, 0, each_member(v, node, state, False))
     census = census_of(v, state)
@@ -209,6 +258,15 @@ def store_tokens(v: Any, item: Any, size: Any) -> Any:
 def find_exit(v: Any, item: Any) -> Any:
     """The residual node after the leaf of an entry, ``NO_EXIT`` for none; below ``NO_EXIT``: grow and retry."""
     exits = i32(v, VA.E_EXIT)
+    if exits[item] == HAS_EXIT_UNKNOWN and i32(v, VA.S_WORD)[i32(v, VA.E_STATE)[item]] != 0:
+        return exclude_exit(v, item)
+    return find_plain_exit(v, i32(v, VA.E_ALSO)[item] if exits[item] == SAME_EXIT else item)
+
+
+@helper
+def find_plain_exit(v: Any, item: Any) -> Any:
+    """The exit of an entry whose state excludes no words."""
+    exits = i32(v, VA.E_EXIT)
     if exits[item] == HAS_EXIT_UNKNOWN:
         node, state = i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item]
         if has_census(v, node, state):
@@ -216,30 +274,70 @@ def find_exit(v: Any, item: Any) -> Any:
             size = census if census < 0 else count_exits(v, census, state)
         else:
             size = each_member(v, node, state, True)
-        node = intern_residual(v, size) if size >= 0 else size
-        if node < 0:
-            return node - 1
-        exits[item] = node if node > 0 else NO_EXIT
+        return keep_exit(v, item, size)
     return exits[item]
+
+
+@helper
+def keep_exit(v: Any, item: Any, size: Any) -> Any:
+    """Remember the set ``X_ID[:size]`` as an entry's exit; returns as ``find_exit`` does."""
+    node = intern_residual(v, size) if size >= 0 else size
+    if node < 0:
+        return node - 1
+    i32(v, VA.E_EXIT)[item] = node if node > 0 else NO_EXIT
+    return node if node > 0 else NO_EXIT
+
+
+@helper
+def exclude_exit(v: Any, item: Any) -> Any:
+    """The plain state's exit without the places where an excluded word has been closed."""
+    node, state = i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item]
+    plain = plain_state(v, state)
+    base = find_plain(v, node, plain) if plain >= 0 else plain
+    if base < 0:
+        return base - 1
+    exit_ = find_plain_exit(v, base)
+    if exit_ <= NO_EXIT:
+        return exit_
+    closed = find_closed_words(v, node, state)
+    if closed < 0:
+        return closed - 1
+    found, members = i32(v, VA.X_ID), i32(v, VA.R_MEMBER)
+    if exit_ < v[VN.NODES]:
+        return keep_exit(v, item, 0) if is_below(v, exit_, closed) else exit_
+    residual = exit_ - v[VN.NODES]
+    first, size = i32(v, VA.R_FROM)[residual], 0
+    for i in range(first, first + i32(v, VA.R_SIZE)[residual]):
+        if not is_below(v, members[i], closed):
+            found[size] = members[i]
+            size += 1
+    return keep_exit(v, item, size)
 
 
 @helper
 def add_tokens(v: Any, item: Any, words: Any) -> None:
     """OR an entry's tokens into ``words``."""
-    also = i32(v, VA.E_ALSO)[item]
-    if also != 0:
-        add_own_tokens(v, also, words)
-    add_own_tokens(v, item, words)
+    add_tokens_at(v, item, words, 0)
 
 
 @helper
-def add_own_tokens(v: Any, item: Any, words: Any) -> None:
+def add_tokens_at(v: Any, item: Any, words: Any, at: Any) -> None:
+    """OR an entry's tokens into the row that starts at word ``at``."""
+    also = i32(v, VA.E_ALSO)[item]
+    while also != 0:
+        add_own_tokens(v, also, words, at)
+        also = i32(v, VA.E_ALSO)[also]
+    add_own_tokens(v, item, words, at)
+
+
+@helper
+def add_own_tokens(v: Any, item: Any, words: Any, at: Any) -> None:
     first, size = i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item]
     if size == DENSE:
         rows = i32(v, VA.E_ROW)
         for i in range(v[VN.WORDS]):
-            words[i] |= rows[first + i]
+            words[at + i] |= rows[first + i]
         return
     ids = i32(v, VA.E_ID)
     for i in range(first, first + size):
-        set_bit(words, ids[i])
+        set_bit(words, (at << 5) + ids[i])

@@ -28,6 +28,7 @@ from constrain.kernels.layout import (
     VA,
     VN,
 )
+from constrain.kernels.words import step_words
 from constrain.kernels.pointers import i32, room, u8
 
 
@@ -116,15 +117,18 @@ def keep_alive(v: Any, leaf: Any, count: Any, size: Any) -> Any:
 
 
 @helper
-def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, size: Any) -> Any:
+def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, word: Any, size: Any) -> Any:
     """The number of the state whose program counters are ``X_SET[:size]`` (sorted); negative: grow and retry."""
     found = i32(v, VA.X_SET)
-    key = mix(mix(mix(7, leaf), decoder), count)
+    if word == 0:
+        leaf = i32(v, VA.L_PLAIN)[leaf]  # off the excluded words nothing tells it from the plain leaf
+    key = mix(mix(mix(mix(7, leaf), decoder), count), word)
     for i in range(size):
         key = mix(key, found[i])
     hashes, table = i32(v, VA.leafstate_hash), i32(v, VA.leafstate_table)
     leaves, decoders, counts = i32(v, VA.S_LEAF), i32(v, VA.S_DECODER), i32(v, VA.S_COUNT)
     starts, sizes, elements = i32(v, VA.S_FROM), i32(v, VA.S_SIZE), i32(v, VA.S_ELEMENT)
+    words = i32(v, VA.S_WORD)
     slot = find(room(v, VA.leafstate_table), key)
     while table[slot] != 0:
         state = table[slot]
@@ -134,6 +138,7 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, size: Any) ->
             and decoders[state] == decoder
             and counts[state] == count
             and sizes[state] == size
+            and words[state] == word
         ):
             same = True
             for i in range(size):
@@ -153,7 +158,7 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, size: Any) ->
         elements[first + i] = found[i]
     v[VN.element] = first + size
     leaves[state], decoders[state], counts[state] = leaf, decoder, count
-    starts[state], sizes[state] = first, size
+    starts[state], sizes[state], words[state] = first, size, word
     i32(v, VA.S_FLAGS)[state] = state_flags(v, leaf, decoder, count, size)
     i32(v, VA.S_WIDE)[state] = wide_state(v, leaf, decoder, count, state)
     row = i32(v, VA.S_NEXT)
@@ -192,7 +197,7 @@ def start_leaf(v: Any, leaf: Any) -> Any:
     size = add_closure(v, i32(v, VA.L_START)[leaf], 0)
     sort_set(i32(v, VA.X_SET), size)
     size = keep_alive(v, leaf, 0, size)
-    return DEAD if size == 0 else intern_leaf_state(v, leaf, 0, 0, size)
+    return DEAD if size == 0 else intern_leaf_state(v, leaf, 0, 0, i32(v, VA.L_WORDS)[leaf], size)
 
 
 @helper
@@ -225,7 +230,7 @@ def step_partial(v: Any, state: Any, decoder: Any) -> Any:
     first, size = i32(v, VA.S_FROM)[state], i32(v, VA.S_SIZE)[state]
     for i in range(size):
         found[i] = elements[first + i]
-    return intern_leaf_state(v, leaf, decoder, i32(v, VA.S_COUNT)[state], size)
+    return intern_leaf_state(v, leaf, decoder, i32(v, VA.S_COUNT)[state], i32(v, VA.S_WORD)[state], size)
 
 
 @helper
@@ -247,17 +252,33 @@ def step_symbol(v: Any, state: Any, symbol: Any) -> Any:
             size = add_closure(v, pc + 2, size)
     sort_set(i32(v, VA.X_SET), size)
     size = keep_alive(v, leaf, count, size)
-    return DEAD if size == 0 else intern_leaf_state(v, leaf, 0, count, size)
+    word = i32(v, VA.S_WORD)[state]
+    if word != 0:
+        word = step_words(v, word, symbol)
+    return DEAD if size == 0 else intern_leaf_state(v, leaf, 0, count, word, size)
 
 
 @helper
 def can_close(v: Any, state: Any) -> Any:
     """May a JSON leaf's closing quote come here?"""
+    word = i32(v, VA.S_WORD)[state]
+    if word != 0 and i32(v, VA.W_FINAL)[word] != 0:
+        return False
     code, elements, first = i32(v, VA.L_CODE), i32(v, VA.S_ELEMENT), i32(v, VA.S_FROM)[state]
     for i in range(first, first + i32(v, VA.S_SIZE)[state]):
         if code[elements[i]] == L_MATCH:
             return True
     return False
+
+
+@helper
+def plain_state(v: Any, state: Any) -> Any:
+    """The state of the plain leaf that has read the same symbols; negative: grow and retry."""
+    found, elements = i32(v, VA.X_SET), i32(v, VA.S_ELEMENT)
+    first, size = i32(v, VA.S_FROM)[state], i32(v, VA.S_SIZE)[state]
+    for i in range(size):
+        found[i] = elements[first + i]
+    return intern_leaf_state(v, i32(v, VA.S_LEAF)[state], i32(v, VA.S_DECODER)[state], 0, 0, size)
 
 
 @helper

@@ -25,6 +25,26 @@ class Arena:
         for group in layout.groups:
             self._allocate(group, sizes.get(group.name, 1))
 
+    @classmethod
+    def like(cls, model: Arena) -> Arena:
+        """A fresh arena of the same sizes, all zero, in one allocation: for arenas that are made often.
+
+        ``model`` must hold int32 arrays only and never have grown.
+        """
+        arena = cls.__new__(cls)
+        arena.layout = model.layout
+        lengths = [array.size for array in model._arrays.values()]
+        buffer = np.zeros(sum(lengths), np.int32)
+        arena.table = model.table.copy()
+        arena.address = int(arena.table.ctypes.data)
+        arena._arrays = {}
+        at, base = 0, int(buffer.ctypes.data)
+        for name, length in zip(model._arrays, lengths, strict=True):
+            arena._arrays[name] = buffer[at : at + length]
+            arena.table[arena.layout.at[name]] = base + 4 * at
+            at += length
+        return arena
+
     def __getitem__(self, name: str) -> int:
         """A counter."""
         return int(self.table[self.layout.n[name]])

@@ -19,18 +19,20 @@ from constrain.ir.grammar import Terminal
 from constrain.ir.rx import Rx
 from constrain.kernels.layout import BYTES, DEAD, FIRST_LEAF_STATE, JSON, L_CLASS, L_JUMP, L_MATCH, L_SPLIT, UTF8, V
 from constrain.kernels.starts import leaf_start, leaf_step
+from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
 from constrain.vocab.trie import build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
 ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
+_ANY_TEXT = _rx.repeat(_rx.ANY_CHAR, 0, None)
 MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
-LeafKey = tuple[Rx, str, int, int | None]
+LeafKey = tuple[Rx, str, int, int | None, tuple[str, ...]]
 
 _SIZES = {
     "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
     "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 9, "element": 1 << 12, "entry": 1 << 12,
-    "entryid": 1 << 16, "census": 8,
+    "entryid": 1 << 16, "census": 8, "word": 1 << 10,
 }  # fmt: skip
 
 
@@ -65,7 +67,7 @@ class VocabularyIndex:
 
     def leaf(self, terminal: Terminal) -> int:
         """Start state of a terminal's leaf automaton; ``DEAD`` when its language is empty."""
-        key = (terminal.rx, terminal.encoding, terminal.low, terminal.high)
+        key = (terminal.rx, terminal.encoding, terminal.low, terminal.high, terminal.exclude)
         start = self._leaves.get(key)
         if start is None:
             with self.lock:
@@ -81,11 +83,13 @@ class VocabularyIndex:
                 self.arena.resolve(target)
         return target
 
-    def _add_leaf(self, rx: Rx, encoding: str, low: int, high: int | None) -> int:
+    def _add_leaf(self, rx: Rx, encoding: str, low: int, high: int | None, exclude: tuple[str, ...]) -> int:
         if encoding not in ENCODINGS:
             raise ValueError(f"a terminal's encoding is one of {', '.join(ENCODINGS)}, not {encoding!r}")
         if high is not None and high < low:
             return DEAD
+        if exclude:
+            return self._excluding(Terminal(rx, encoding, low, high, "", exclude))  # type: ignore[arg-type]
         if encoding == "json" and ord('"') in self.missing:
             raise VocabularyError("no token of the vocabulary contains a double quote: it cannot spell JSON strings")
         code = compile_leaf(self._spellable(rx, encoding), 255 if encoding == "bytes" else _rx.MAX_CODE_POINT)
@@ -96,9 +100,26 @@ class VocabularyIndex:
         leaf = self._store(code, ENCODINGS[encoding], low, high)
         if twin != DEAD:
             self.arena.array("L_TWIN")[leaf] = twin
+        return self._start(leaf)
+
+    def _start(self, leaf: int) -> int:
         while (start := int(leaf_start(self.table, leaf))) < 0:
             self.arena.resolve(start)
         return start
+
+    def _excluding(self, terminal: Terminal) -> int:
+        """Any JSON string but some words: the plain leaf with a trie of words beside it. Others: by complement."""
+        if terminal.encoding != "json" or terminal.rx != _ANY_TEXT or terminal.low or terminal.high is not None:
+            return self.leaf(Terminal(terminal.language, terminal.encoding, terminal.low, terminal.high))
+        plain = self.arena.array("S_LEAF")[self.leaf(Terminal(terminal.rx, terminal.encoding))]
+        text = np.frombuffer("".join(terminal.exclude).encode("utf-32-le", "surrogatepass"), np.int32)
+        ends = np.cumsum([len(word) for word in terminal.exclude]).astype(np.int64)
+        while (root := int(add_words(self.table, text, ends))) < 0:
+            self.arena.resolve(root)
+        arrays = self.arena.layout.groups[V.n["leaf"]].arrays
+        leaf = self.arena.append("leaf", **{name: [self.arena.array(name)[plain]] for name in arrays})
+        self.arena.array("L_WORDS")[leaf] = root
+        return self._start(leaf)
 
     def _spellable(self, rx: Rx, encoding: str) -> Rx:
         """Without symbols that no token sequence can spell (only where the vocabulary lacks bytes altogether)."""
@@ -122,6 +143,7 @@ class VocabularyIndex:
         leaf = arena.append(
             "leaf", L_START=[start], L_ENCODING=[encoding], L_LOW=[low], L_HIGH=[-1 if high is None else high],
             L_CUT0=[cut], L_CUTS=[len(code.cuts)], L_ALIVE=[alive], L_TWIN=[0], L_SIZE=[len(code.code)],
+            L_WORDS=[0], L_PLAIN=[arena["leaf"]],
         )  # fmt: skip
         longest = max(len(code.code) + 2, arena["leafcode"])
         while len(arena.array("X_SET")) < longest:
@@ -165,32 +187,35 @@ def window_table(code: LeafCode, low: int, high: int | None) -> Any:
         raise LimitExceeded(
             "length bound times size of a pattern", (last + 1) * size, MAX_ALIVE, "lower the bound or drop the pattern"
         )
-    reach = _closure_matrix(code.code)
+    waiting, following = _follow_matrix(code.code)
+    matches = np.array([code.code[pc] == L_MATCH for pc in waiting])
     table = np.zeros((last + 1, size), np.uint8)
-    classes = np.array([pc for pc in reach if code.code[pc] == L_CLASS], np.int64)
-    matches = np.array([pc for pc in reach if code.code[pc] == L_MATCH], np.int64)
+    row = np.full(len(waiting), high is None)  # after ``last`` symbols: nothing more, or anything
     for n in range(last, -1, -1):
-        if n == last:
-            alive = np.full(len(classes), high is None)
-        else:
-            row = table[n + 1]
-            alive = np.array([row[reach[pc]].any() for pc in classes], bool)
-        table[n, classes] = alive
-        table[n, matches] = n >= low
+        row = following @ row
+        row[matches] = n >= low
+        if n == last and high is None:
+            row[:] = True
+        table[n, waiting] = row
     return table
 
 
-def _closure_matrix(code: list[int]) -> dict[int, Any]:
-    """For each class or match instruction, the ones that can come next (for a match: none)."""
+def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
+    """The class and match instructions, and which of them can come after which (boolean, square; none after a match)."""
     waiting = []
     pc = 0
     while pc < len(code):
         if code[pc] in (L_CLASS, L_MATCH):
             waiting.append(pc)
         pc += _LENGTH[code[pc]]
-    return {
-        pc: np.array(_closure(code, pc + 2) if code[pc] == L_CLASS else [], np.int64) for pc in waiting
-    }
+    if len(waiting) ** 2 > MAX_ALIVE:
+        raise LimitExceeded("size of a pattern with a length bound", len(waiting), int(MAX_ALIVE**0.5))
+    number = {pc: i for i, pc in enumerate(waiting)}
+    following = np.zeros((len(waiting), len(waiting)), bool)
+    for pc in waiting:
+        if code[pc] == L_CLASS:
+            following[number[pc], [number[after] for after in _closure(code, pc + 2)]] = True
+    return np.array(waiting), following
 
 
 def _closure(code: list[int], pc: int) -> list[int]:
@@ -245,6 +270,7 @@ def _build_arena(vocabulary: Vocabulary) -> Arena:
     arena["node"], arena["id"] = nodes, len(trie.ids)
     arena["residual"] = arena["step"] = arena["entry"] = 1  # 0 is "free slot" in hash tables
     arena["leafstate"] = FIRST_LEAF_STATE
+    arena["word"] = 1  # 0 is "no word"
     arena.array("S_FLAGS")[:FIRST_LEAF_STATE] = (0, 0, 1)  # UNKNOWN, DEAD, ACCEPTED: only the last may end
     arena.array("S_NEXT")[256 : 256 * FIRST_LEAF_STATE] = DEAD
     return arena

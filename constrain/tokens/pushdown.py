@@ -172,7 +172,7 @@ class PushdownAutomaton:
 
 
 def _build_arena(program: Program) -> Arena:
-    arena = Arena(G, {**_SIZES, "code": len(program.code), "rule": len(program.entries)})
+    arena = Arena.like(_MODEL)
     arena.put("CODE", np.array(program.code, np.int32))
     arena.put("RULE_ENTRY", np.array(program.entries, np.int32))
     arena.put("RULE_RANK", np.array(program.ranks, np.int32))
@@ -180,6 +180,9 @@ def _build_arena(program: Program) -> Arena:
     arena["state"] = FIRST_STATE
     arena.array("B_HEAD")[:] = -1
     return arena
+
+
+_MODEL = Arena(G, _SIZES)
 
 
 def _check_spelling(grammar: Grammar, missing: frozenset[int]) -> None:

@@ -178,7 +178,7 @@ def matches(terminal: Terminal, data: bytes) -> bool:
     symbols = decode(data, terminal.encoding)
     if symbols is None or len(symbols) < terminal.low or (terminal.high is not None and len(symbols) > terminal.high):
         return False
-    return nullable(derive_all(terminal.rx, symbols))
+    return nullable(derive_all(terminal.language, symbols))
 
 
 @lru_cache(maxsize=200_000)
@@ -188,7 +188,7 @@ def opens(terminal: Terminal, data: bytes) -> bool:
         return True
     alphabet = ALPHABETS[terminal.encoding]
     for symbols, ranges in decode_cut(data, terminal.encoding):
-        rest = derive_all(terminal.rx, symbols)
+        rest = derive_all(terminal.language, symbols)
         low, high, used = terminal.low, terminal.high, len(symbols)
         nexts = [rest] if ranges is None else [derive(rest, s) for s in symbols_of(rest, ranges)]
         used += ranges is not None

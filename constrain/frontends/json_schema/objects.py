@@ -8,16 +8,14 @@ is not excluded: no context-free grammar can, and both values satisfy the schema
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from constrain.errors import LimitExceeded
 from constrain.frontends.json_schema.facts import Facts
-from constrain.frontends.json_schema.layout import ANY_STRING, QUOTE
+from constrain.frontends.json_schema.layout import ANY_STRING, ANY_TEXT, QUOTE
 from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome
 from constrain.frontends.json_schema.pointer import pointer
 from constrain.frontends.json_schema.values import spell_string
 from constrain.ir.grammar import EMPTY, Choice, Expr, Joined, Repeat, Seq, Terminal
-from constrain.ir.rx import EPSILON, Chars, Concat, Not, Rx, Union, union
 
 MAX_UNORDERED = 6  # members in any order: 2 ** 6 rules
 
@@ -80,23 +78,5 @@ def _in_any_order(lowerer: Lowerer, facts: Facts, items: list[tuple[Expr, bool]]
 
 def other_key(names: Iterable[str]) -> Expr:
     """A string, quotes included, whose value is none of ``names``."""
-    words = [_word(name) for name in names]
-    if not words:
-        return ANY_STRING
-    single = [word for word in words if type(word) is Chars]
-    if len(single) > 1:
-        words = [union(single), *(word for word in words if type(word) is not Chars)]
-    return Seq(QUOTE, Terminal(Not(words[0] if len(words) == 1 else Union(tuple(words))), "json", name="other key"))
-
-
-@lru_cache(maxsize=4096)
-def _word(name: str) -> Rx:
-    """``literal(name)``, remembered: names recur, and each character would be a node."""
-    symbols = tuple(map(_symbol, name))
-    return symbols[0] if len(symbols) == 1 else Concat(symbols) if symbols else EPSILON
-
-
-@lru_cache(maxsize=512)
-def _symbol(character: str) -> Chars:
-    code = ord(character)
-    return Chars(((code, code),))
+    words = tuple(dict.fromkeys(names))
+    return Seq(QUOTE, Terminal(ANY_TEXT, "json", name="other key", exclude=words)) if words else ANY_STRING
