@@ -15,6 +15,7 @@ Rules never match the empty string: where they would, their call sites branch ar
 from __future__ import annotations
 
 import warnings
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -50,7 +51,7 @@ class Program:
     terminals   rule number -> terminal
     """
 
-    code: list[int] = field(default_factory=lambda: [END])
+    code: array[int] = field(default_factory=lambda: array("i", [END]))
     entries: list[int] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
     start: int = 0
@@ -196,7 +197,7 @@ class _Emitter:
             self.code[place] = len(self.code)
             self.emit(expr, False)
             patches.append((len(self.code) + 1, label))
-            self.code += (JUMP, 0)
+            self.code.extend((JUMP, 0))
         if leave:
             self.code[places[-1]] = len(self.code)
             self.code.append(RETURN)
@@ -209,8 +210,8 @@ class _Emitter:
     def _split(self, ways: int) -> range:
         """Append a split; the places of its addresses."""
         first = len(self.code) + 2
-        self.code += (SPLIT, ways)
-        self.code += (0,) * ways
+        self.code.extend((SPLIT, ways))
+        self.code.extend((0,) * ways)
         return range(first, first + ways)
 
     def _leave(self, tail: bool) -> None:
@@ -225,10 +226,10 @@ class _Emitter:
         """A call; with ``skip`` a branch around it comes first."""
         op = TAIL if tail else CALL
         if not skip:
-            self.code += (op, number)
+            self.code.extend((op, number))
             return
         at = len(self.code)
-        self.code += (SPLIT, 2, at + 4, at + 6, op, number)
+        self.code.extend((SPLIT, 2, at + 4, at + 6, op, number))
         self._leave(tail)
 
     def _terminal(self, expr: Terminal, tail: bool) -> None:
@@ -254,13 +255,22 @@ class _Emitter:
             self._call(self.rule(body.name), tail, False)
 
     def _seq(self, expr: Seq, tail: bool) -> None:
+        code, rules, emitters = self.code, self.leaf_rules, self.emitters
         parts = expr.parts
-        for part in parts[:-1]:
-            self.emit(part, False)
-        if parts:
-            self.emit(parts[-1], tail)
-        else:
-            self._leave(tail)
+        if tail and parts and type(parts[-1]) is not Literal:
+            self._seq(Seq(*parts[:-1]), False)
+            return self.emit(parts[-1], True)
+        for part in parts:
+            kind = type(part)
+            if kind is Literal:
+                code.extend(part.data)  # type: ignore[attr-defined]
+            elif kind is Terminal:  # inlined: nearly all of a JSON grammar is literals and blanks
+                number, skip = rules.get(id(part)) or self._new_leaf(part)  # type: ignore[arg-type]
+                at = len(code)
+                code.extend((SPLIT, 2, at + 4, at + 6, CALL, number) if skip else (CALL, number))
+            else:
+                emitters[kind](part, False)  # type: ignore[operator]
+        return self._leave(tail)
 
     def _choice(self, expr: Choice, tail: bool) -> None:
         parts = expr.parts
@@ -272,7 +282,7 @@ class _Emitter:
             self.emit(part, tail)
             if not tail:
                 jumps.append(len(self.code) + 1)
-                self.code += (JUMP, 0)
+                self.code.extend((JUMP, 0))
         for place in jumps:
             self.code[place] = len(self.code)
         return None
@@ -289,7 +299,7 @@ class _Emitter:
             places = self._split(2)
             self.code[places[0]] = len(self.code)
             self.emit(body, False)
-            self.code += (JUMP, start)
+            self.code.extend((JUMP, start))
             self.code[places[1]] = len(self.code)
         elif high is None and low == 1:
             start = len(self.code)
@@ -298,7 +308,7 @@ class _Emitter:
             self.code[places[0]], self.code[places[1]] = start, len(self.code)
         else:
             number = self._new_rule(self.program.names[-1][1], body)
-            self.code += (LOOP, number, low, -1 if high is None else high)
+            self.code.extend((LOOP, number, low, -1 if high is None else high))
         return self._leave(tail)
 
     def _optional(self, body: Expr, tail: bool) -> None:

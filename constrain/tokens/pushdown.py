@@ -173,7 +173,7 @@ class PushdownAutomaton:
 
 def _build_arena(program: Program) -> Arena:
     arena = Arena.like(_MODEL)
-    arena.put("CODE", np.array(program.code, np.int32))
+    arena.put("CODE", np.frombuffer(program.code, np.int32))
     arena.put("RULE_ENTRY", np.array(program.entries, np.int32))
     arena.put("RULE_RANK", np.array(program.ranks, np.int32))
     arena["stack"] = 1  # 0: the empty stack
