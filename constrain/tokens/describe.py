@@ -30,15 +30,49 @@ def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
             end = position
             while end < len(code) and code[end] < 256 and end - position < MAX_LITERAL:
                 end += 1
-            text = bytes(code[position:end]).decode("utf-8", "backslashreplace")
+            text = bytes(code[position:end].tolist()).decode("utf-8", "backslashreplace")
             found[f"{text!r} (rule {rule_at(automaton, position)})"] = None
     return list(found)
 
 
 def _leaf(automaton: PushdownAutomaton, leaf_state: int, stack: int) -> str:
     terminal = automaton.terminal_of(leaf_state)
-    rules = {rule_at(automaton, address) for address in automaton.return_addresses(stack)}
-    return f"{terminal.name or terminal_text(terminal)} (rule {', '.join(sorted(rules))})"
+    places = {rule_at(automaton, address) for address in automaton.return_addresses(stack) if address != END_PC}
+    rules = f", rule {', '.join(sorted(places))}" if places else ""
+    name = terminal.name or terminal_text(terminal)
+    return f"{spell_bytes(_leaf_bytes(automaton, leaf_state, 256))} ({name}{rules})"
+
+
+def _leaf_bytes(automaton: PushdownAutomaton, leaf_state: int, limit: int) -> list[int]:
+    live = (byte for byte in range(256) if automaton.index.step_leaf(leaf_state, byte) != DEAD)
+    return list(islice(live, limit))
+
+
+def spell_bytes(live: list[int]) -> str:
+    """A set of bytes as people write character sets: ``[0-9a-f]``, with all of 128..255 as "any other character"."""
+    ranges: list[list[int]] = []
+    for byte in live:
+        if byte >= 0x80:
+            continue
+        if ranges and ranges[-1][1] == byte - 1:
+            ranges[-1][1] = byte
+        else:
+            ranges.append([byte, byte])
+    spelled = "".join(
+        chr_text(low) + ("" if high == low else chr_text(high) if high == low + 1 else f"-{chr_text(high)}")
+        for low, high in ranges
+    )
+    alone = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+    parts = [repr(chr(ranges[0][0])) if alone else f"[{spelled}]"] if ranges else []
+    if live and live[-1] >= 0x80:
+        parts.append("a character outside ASCII" if live[-1] >= 0xC2 else "the rest of a character")
+    return " or ".join(parts)
+
+
+def chr_text(byte: int) -> str:
+    """An ASCII byte inside a character set."""
+    char = chr(byte)
+    return f"\\{char}" if char in "]\\^-" else char if char.isprintable() else repr(char)[1:-1]
 
 
 def terminal_text(terminal: Terminal) -> str:
@@ -52,7 +86,7 @@ def rule_at(automaton: PushdownAutomaton, position: int) -> str:
     """Name of the rule whose code contains ``position``."""
     names = automaton.program.names
     place = bisect.bisect_right(names, position, key=lambda pair: pair[0]) - 1
-    return repr(names[place][1]) if place >= 0 and position != END_PC else "the whole text"
+    return repr(names[place][1])
 
 
 def explain(automaton: PushdownAutomaton, state: int, token: int) -> str:
@@ -99,8 +133,7 @@ def live_bytes(automaton: PushdownAutomaton, state: int, limit: int = 256) -> by
         if position < LEAF:
             live.add(code[position])
         else:
-            state_bytes = (b for b in range(256) if automaton.index.step_leaf(position - LEAF, b) != DEAD)
-            live.update(islice(state_bytes, limit))
+            live.update(_leaf_bytes(automaton, position - LEAF, limit))
         if len(live) >= limit:
             break
     return bytes(sorted(live)[:limit])
