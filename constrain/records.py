@@ -201,5 +201,3 @@ def _read_schema(path: Path) -> Any:
         raise GrammarError(
             f"not JSON: {error.msg}", source=text, line=error.lineno, column=error.colno, path=str(path)
         ) from error
-
-

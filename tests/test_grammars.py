@@ -21,9 +21,7 @@ ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "e": ""}
 
 def unescape(line: str) -> str:
     """The text that a line of a case file stands for (see grammars/README.md)."""
-    return re.sub(
-        r"\\(?:x([0-9a-f]{2})|(.))", lambda m: chr(int(m[1], 16)) if m[1] else ESCAPES[m[2]], line
-    )
+    return re.sub(r"\\(?:x([0-9a-f]{2})|(.))", lambda m: chr(int(m[1], 16)) if m[1] else ESCAPES[m[2]], line)
 
 
 def cases(name: str, kind: str) -> list[str]:

@@ -62,7 +62,9 @@ def reachable(grammar: Grammar) -> tuple[list[str], list[Terminal], bool]:
                 target: str = node.name  # type: ignore[attr-defined]
                 if target not in order:
                     if target not in grammar.rules:
-                        raise GrammarError(f"rule {target!r} is not defined", where=f"rule {name!r}", hint=_known(grammar))
+                        raise GrammarError(
+                            f"rule {target!r} is not defined", where=f"rule {name!r}", hint=_known(grammar)
+                        )
                     order[target] = None
                     todo.append(target)
             elif id(node) not in visited:

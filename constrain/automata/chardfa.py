@@ -127,9 +127,7 @@ def _trim(edges: list[dict[int, set[int]]], accepting: list[bool]) -> Table | No
     if not alive[0]:
         return None
     number = {q: i for i, q in enumerate(q for q in range(len(edges)) if alive[q])}
-    kept = tuple(
-        tuple((number[t], frozenset(symbols)) for t, symbols in edges[q].items() if alive[t]) for q in number
-    )
+    kept = tuple(tuple((number[t], frozenset(symbols)) for t, symbols in edges[q].items() if alive[t]) for q in number)
     return Table(kept, tuple(accepting[q] for q in number))
 
 
@@ -145,5 +143,3 @@ def reach_back(size: int, pairs: list[tuple[int, int]], goals: list[bool]) -> li
                 alive[source] = True
                 stack.append(source)
     return alive
-
-

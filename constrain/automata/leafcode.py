@@ -25,7 +25,8 @@ MAX_CODE = 1 << 20  # words of one leaf program; a bounded repeat costs as many 
 class LeafCode:
     """A leaf program with addresses relative to its start.
 
-    code     list of int32: ``L_MATCH``; ``L_CLASS, set`` (``set`` indexes ``sets`` rows); ``L_SPLIT, a, b``; ``L_JUMP, a``
+    code     list of int32: ``L_MATCH``; ``L_CLASS, set`` (``set`` indexes ``sets`` rows); ``L_SPLIT, a, b``;
+             ``L_JUMP, a``
     cuts     first symbol of each run, ascending, from 0
     classes  class of each run
     sets     (class sets, classes) uint8 membership
@@ -62,7 +63,9 @@ class Machine(Rx):
 def _determinise_boolean(rx: Rx, partition: Partition) -> Rx:
     """Replace each And / Not by a ``Machine``, or by ``NOTHING``, and simplify around it."""
     match rx:
-        case _rx.Chars() | Machine():
+        case _rx.Chars():  # nothing when it lies past the alphabet, or has surrogates only
+            return rx if partition.classes_of(rx) else _rx.NOTHING
+        case Machine():
             return rx
         case _rx.Concat(parts):
             return _rx.concat(_determinise_boolean(p, partition) for p in parts)

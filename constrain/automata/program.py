@@ -67,7 +67,7 @@ def compile_program(grammar: Grammar, leaf: Callable[[Terminal], int], *, dead: 
     that can never be used.
     """
     try:
-        rules, empty = _usable_rules(grammar, leaf, dead)
+        rules = _usable_rules(grammar, leaf, dead)
         nulls = nullable_rules(rules)
         emitter = _Emitter(rules, nulls, leaf, components(rules, nulls))
         emitter.rule(grammar.start)
@@ -80,14 +80,14 @@ def compile_program(grammar: Grammar, leaf: Callable[[Terminal], int], *, dead: 
     return program
 
 
-def _usable_rules(
-    grammar: Grammar, leaf: Callable[[Terminal], int], dead: int
-) -> tuple[dict[str, Expr], Callable[[Terminal], bool]]:
+def _usable_rules(grammar: Grammar, leaf: Callable[[Terminal], int], dead: int) -> dict[str, Expr]:
     """Reachable rules without parts that match nothing."""
     order, terminals, has_never = reachable(grammar)
     if len(order) < len(grammar.rules):
         unused = [name for name in grammar.rules if name not in set(order)]
-        warnings.warn(f"rules that the start rule never reaches: {', '.join(unused[:10])}", GrammarWarning, stacklevel=4)
+        warnings.warn(
+            f"rules that the start rule never reaches: {', '.join(unused[:10])}", GrammarWarning, stacklevel=4
+        )
     starts = {id(node): leaf(node) for node in terminals}
 
     def is_empty(terminal: Terminal) -> bool:
@@ -99,12 +99,12 @@ def _usable_rules(
         reason = why_empty(grammar.start, rules, found, is_empty)
         raise GrammarError(f"no text at all matches: {reason}", where=f"rule {grammar.start!r}")
     if len(found) == len(rules) and not has_never and dead not in starts.values():
-        return rules, is_empty
+        return rules
     lost = [name for name in order if name not in found]
     if lost:
         reason = why_empty(lost[-1], rules, found, is_empty)
         warnings.warn(f"rule {lost[-1]!r} matches nothing: {reason}", GrammarWarning, stacklevel=4)
-    return {name: prune(rules[name], found, is_empty) for name in order if name in found}, is_empty
+    return {name: prune(rules[name], found, is_empty) for name in order if name in found}
 
 
 class _Emitter:

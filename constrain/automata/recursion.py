@@ -160,5 +160,3 @@ def strongly_connected(calls: dict[str, set[str]]) -> list[list[str]]:
                     on_stack.difference_update(stack[at:])
                     del stack[at:]
     return result
-
-

@@ -65,7 +65,6 @@ class Terminal(Expr):
         self.high = high
         self.name = name
 
-
     @property
     def language(self) -> Rx:
         """``rx`` without the excluded strings (the window is not part of it)."""
@@ -179,7 +178,8 @@ def show(expr: Expr) -> str:
         case Ref():
             return expr.name
         case Terminal():
-            bounds = f"{{{expr.low},{'' if expr.high is None else expr.high}}}" if expr.low or expr.high is not None else ""
+            window = f"{{{expr.low},{'' if expr.high is None else expr.high}}}"
+            bounds = window if expr.low or expr.high is not None else ""
             less = f" - {{{', '.join(map(repr, expr.exclude))}}}" if expr.exclude else ""
             return f"{expr.encoding}/{show_rx(expr.rx)}/{bounds}{less}"
         case Seq():

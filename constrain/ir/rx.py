@@ -191,6 +191,4 @@ def is_nullable(rx: Rx) -> bool:
 
 
 def _common(left: Ranges, right: Ranges) -> Ranges:
-    return tuple(
-        (max(a, c), min(b, d)) for a, b in left for c, d in right if max(a, c) <= min(b, d)
-    )
+    return tuple((max(a, c), min(b, d)) for a, b in left for c, d in right if max(a, c) <= min(b, d))

@@ -148,9 +148,9 @@ def decode(encoding: Any, state: Any, byte: Any) -> Any:
 
 @helper
 def span(state: Any) -> Any:
-    """The symbols that a partly read one may become: two inclusive ranges (low, high, low2, high2), empty if low > high.
+    """The symbols that a partly read one may become: two inclusive ranges (low, high, low2, high2).
 
-    Surrogates may lie inside a range; no class contains them.
+    A range is empty if its low > high. Surrogates may lie inside a range; no class contains them.
     """
     kind, value = state >> 24, state & VALUE
     if kind <= U4_1:

@@ -14,9 +14,9 @@ from constrain.kernels.exclude import clear_closed, find_closed_words, is_below
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import CAN_END, CAN_GO_ON, DEAD, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
-from constrain.kernels.leaf import plain_state, sort_set, step_leaf
-from constrain.kernels.trie import intern_residual, set_bit
+from constrain.kernels.leaf import free_state, plain_state, sort_set, step_leaf
 from constrain.kernels.pointers import i32, room, u8
+from constrain.kernels.trie import intern_residual, set_bit
 
 SAME_EXIT = -2  # E_EXIT of an entry whose exit is that of E_ALSO
 DENSE = -1  # E_SIZE of an entry whose tokens are a row of words
@@ -117,7 +117,9 @@ def distinct(values: Any, size: Any) -> Any:
 @helper
 def find_entry(v: Any, node: Any, state: Any) -> Any:
     """The entry of (node, state), built at its first use; negative: grow and retry."""
-    state = i32(v, VA.S_WIDE)[state]
+    state = free_state(v, i32(v, VA.S_WIDE)[state])
+    if state < 0:
+        return state
     item = look_up(v, node, state, -1)
     if item != 0:
         return item

@@ -114,4 +114,3 @@ def clear_closed(v: Any, words: Any, first: Any, closed: Any) -> None:
             token = ids[j]
             bit = token & 31
             words[first + (token >> 5)] &= ~(1 << bit) if bit < 31 else 0x7FFFFFFF
-

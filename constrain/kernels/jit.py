@@ -107,14 +107,14 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatcher = _compile(function)
     if CACHE_FOLDER is not None:
         dispatcher._cache = _Cache(function)
-    return dispatcher  # type: ignore[no-any-return]
+    return dispatcher
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that only kernels call."""
-    return function if DISABLED else _compile(function)  # type: ignore[no-any-return]
+    return function if DISABLED else _compile(function)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """A helper copied into its callers: short, on the hot path."""
-    return function if DISABLED else _compile(function, forceinline=True)  # type: ignore[no-any-return]
+    return function if DISABLED else _compile(function, forceinline=True)

@@ -20,6 +20,8 @@ ROOT = 0  # trie node of the empty string; also "no such child"
 EMPTY_STACK = 0
 HAS_EXIT_UNKNOWN, NO_EXIT = 0, -1
 
+CHUNK_BITS = 14  # leaf states in a chunk of successor rows: 16,384 rows, 16 MiB
+
 # Leaf state flags.
 CAN_END, CAN_GO_ON = 1, 2
 
@@ -39,6 +41,7 @@ class Group(NamedTuple):
     interned: bool = False
 
 
+# fmt: off
 VOCABULARY_GROUPS = (
     # The trie of all tokens, nodes in preorder (so a subtree is a range, and its tokens too). Never grows.
     Group("node", {"T_BYTE": ("u1", 1), "T_END": ("i4", 1), "T_KID0": ("i4", 1), "T_TOKEN0": ("i4", 1)}),
@@ -54,15 +57,16 @@ VOCABULARY_GROUPS = (
     Group("step", {"M_NODE": ("i4", 1), "M_BYTE": ("i4", 1), "M_CHILD": ("i4", 1)}, interned=True),  # child memo
     # Leaves: symbol-level programs, and the automaton over bytes that grows from them.
     Group("leaf", {n: ("i4", 1) for n in ("L_START", "L_ENCODING", "L_LOW", "L_HIGH", "L_CUT0", "L_CUTS", "L_ALIVE",
-                                          "L_TWIN", "L_SIZE", "L_WORDS", "L_PLAIN")}),
+                                          "L_TWIN", "L_SIZE", "L_WORDS", "L_PLAIN", "L_FREE", "L_UNBOUNDED")}),
     Group("leafcode", {"L_CODE": ("i4", 1), "L_STAMP": ("i4", 1)}),
     Group("cut", {"L_CUT": ("i4", 1), "L_CLASSOF": ("i4", 1)}),  # first symbol of each run, and its class
     Group("classset", {"L_IN": ("u1", 1)}),
     Group("alive", {"L_LIVE": ("u1", 1)}),
     Group("leafstate", {"S_LEAF": ("i4", 1), "S_DECODER": ("i4", 1), "S_COUNT": ("i4", 1), "S_FROM": ("i4", 1),
-                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_WORD": ("i4", 1), "S_NEXT": ("i4", 256)},
-          interned=True),
+                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_WORD": ("i4", 1)}, interned=True),
     Group("word", {"W_SYMBOL": ("i4", 1), "W_CHILD": ("i4", 1), "W_SIBLING": ("i4", 1), "W_FINAL": ("i4", 1)}),
+    # Successors of leaf states: rows of 256 in chunks of their own, so that growing never moves a large array.
+    Group("chunk", {"S_CHUNK": ("i8", 1)}),
     Group("element", {"S_ELEMENT": ("i4", 1)}),
     # Leaf entries: for (node, leaf state), the tokens that stay in the leaf and where the others leave it.
     Group("entry", {"E_NODE": ("i4", 1), "E_STATE": ("i4", 1), "E_FROM": ("i4", 1), "E_SIZE": ("i4", 1),
@@ -76,7 +80,8 @@ VOCABULARY_GROUPS = (
     Group("closer", {"Z_CLOSER": ("i4", 1), "Z_CLOSER_COUNT": ("i4", 1)}),
     Group("leaving", {"Z_NODE": ("i4", 1), "Z_NODE_COUNT": ("i4", 1)}),
     # Scratch.
-    Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1), "X_CLOSED": ("i4", 1)}),
+    Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1),
+                      "X_CLOSED": ("i4", 1)}),
 )
 
 GRAMMAR_GROUPS = (
@@ -97,6 +102,7 @@ GRAMMAR_GROUPS = (
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1)}),
     Group("bucket", {"B_HEAD": ("i4", 1), "B_USED": ("i4", 1)}),
 )
+# fmt: on
 
 
 class Layout:

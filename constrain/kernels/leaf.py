@@ -17,6 +17,7 @@ from constrain.kernels.layout import (
     ACCEPTED,
     CAN_END,
     CAN_GO_ON,
+    CHUNK_BITS,
     DEAD,
     JSON,
     L_CLASS,
@@ -28,8 +29,15 @@ from constrain.kernels.layout import (
     VA,
     VN,
 )
+from constrain.kernels.pointers import i32, room, table_at, u8, words_at
 from constrain.kernels.words import step_words
-from constrain.kernels.pointers import i32, room, u8
+
+
+@inline
+def successors(v: Any, state: Any) -> Any:
+    """The 256 successors of a leaf state."""
+    chunk = table_at(v[VA.S_CHUNK])[state >> CHUNK_BITS]
+    return words_at(chunk + ((state & ((1 << CHUNK_BITS) - 1)) << 10))
 
 
 @helper
@@ -151,6 +159,8 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, word: Any, si
     state = v[VN.leafstate]
     if state >= room(v, VA.leafstate_hash):
         return V_FULL - VN.leafstate
+    if state >> CHUNK_BITS >= v[VN.chunk]:
+        return V_FULL - VN.chunk
     first = v[VN.element]
     if first + size > room(v, VA.S_ELEMENT):
         return V_FULL - VN.element
@@ -161,9 +171,6 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, word: Any, si
     starts[state], sizes[state], words[state] = first, size, word
     i32(v, VA.S_FLAGS)[state] = state_flags(v, leaf, decoder, count, size)
     i32(v, VA.S_WIDE)[state] = wide_state(v, leaf, decoder, count, state)
-    row = i32(v, VA.S_NEXT)
-    for byte in range(256):
-        row[(state << 8) + byte] = UNKNOWN
     publish(hashes, table, slot, state, key)
     v[VN.leafstate] = state + 1
     return state
@@ -272,13 +279,32 @@ def can_close(v: Any, state: Any) -> Any:
 
 
 @helper
+def free_state(v: Any, state: Any) -> Any:
+    """A state with the same entries that counts nothing, where no token can reach the window's bounds.
+
+    For patterns with a length bound: else each count would have walks of its own. Negative: grow and retry.
+    """
+    leaf, count = i32(v, VA.S_LEAF)[state], i32(v, VA.S_COUNT)[state]
+    free = i32(v, VA.L_FREE)[leaf]
+    if free == 0 or count < i32(v, VA.L_LOW)[leaf] or count + v[VN.LONGEST] > free:
+        return state
+    return same_elements(v, state, i32(v, VA.L_UNBOUNDED)[leaf])
+
+
+@helper
 def plain_state(v: Any, state: Any) -> Any:
     """The state of the plain leaf that has read the same symbols; negative: grow and retry."""
+    return same_elements(v, state, i32(v, VA.S_LEAF)[state])
+
+
+@helper
+def same_elements(v: Any, state: Any, leaf: Any) -> Any:
+    """The state of ``leaf`` (of the same program) at the same instructions, counting from 0, off all words."""
     found, elements = i32(v, VA.X_SET), i32(v, VA.S_ELEMENT)
     first, size = i32(v, VA.S_FROM)[state], i32(v, VA.S_SIZE)[state]
     for i in range(size):
         found[i] = elements[first + i]
-    return intern_leaf_state(v, i32(v, VA.S_LEAF)[state], i32(v, VA.S_DECODER)[state], 0, 0, size)
+    return intern_leaf_state(v, leaf, i32(v, VA.S_DECODER)[state], 0, 0, size)
 
 
 @helper
@@ -297,12 +323,12 @@ def grow_leaf_state(v: Any, state: Any, byte: Any) -> Any:
         else:
             target = step_partial(v, state, read)
     if target > 0:
-        i32(v, VA.S_NEXT)[(state << 8) + byte] = target
+        successors(v, state)[byte] = target
     return target
 
 
 @inline
 def step_leaf(v: Any, state: Any, byte: Any) -> Any:
     """The leaf state after ``byte``: ``DEAD``, ``ACCEPTED`` (nothing may follow in the leaf) or another state."""
-    target = i32(v, VA.S_NEXT)[(state << 8) + byte]
+    target = successors(v, state)[byte]
     return target if target != UNKNOWN else grow_leaf_state(v, state, byte)

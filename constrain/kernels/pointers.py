@@ -2,8 +2,8 @@
 
 Why not array views: an array carries seven fields, bounds and reference counts into every function, and items
 of int32 and uint8 arrays give each helper a new combination of argument types to be compiled for. Items read
-through these pointers are always int64, so every helper is compiled once. Without the JIT they are ctypes pointers, whose
-items are plain Python integers: the same source, and no overflow surprises.
+through these pointers are always int64, so every helper is compiled once. Without the JIT they are ctypes
+pointers, whose items are plain Python integers: the same source, and no overflow surprises.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _SetItem(AbstractTemplate):  # type: ignore[misc]
         return None
 
 
-@lower_builtin(operator.getitem, Pointer, types.int64)  # type: ignore[misc]
+@lower_builtin(operator.getitem, Pointer, types.int64)
 def _load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = builder.load(builder.gep(args[0], [args[1]]))
     if sig.args[0].bits == 64:
@@ -62,7 +62,7 @@ def _load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return extend(value, cgutils.intp_t)
 
 
-@lower_builtin(operator.setitem, Pointer, types.int64, types.int64)  # type: ignore[misc]
+@lower_builtin(operator.setitem, Pointer, types.int64, types.int64)
 def _store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = args[2] if sig.args[0].bits == 64 else builder.trunc(args[2], ir.IntType(sig.args[0].bits))
     builder.store(value, builder.gep(args[0], [args[1]]))
@@ -75,7 +75,7 @@ def _maker(bits: int, plain: Any) -> Any:
         kind = ctypes.POINTER(plain)
         return lambda address: ctypes.cast(int(address), kind)
 
-    @intrinsic  # type: ignore[misc,untyped-decorator]
+    @intrinsic
     def pointer(typingctx: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], ir.IntType(bits).as_pointer())

@@ -11,8 +11,8 @@ from constrain.kernels.layout import (
     CAN_GO_ON,
     DEAD,
     END_PC,
-    FIRST_STATE,
     FINISHED,
+    FIRST_STATE,
     G_FULL,
     GA,
     GN,
@@ -21,8 +21,8 @@ from constrain.kernels.layout import (
     VA,
 )
 from constrain.kernels.leaf import step_leaf
-from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
 from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
+from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
 
 
 @inline
@@ -89,8 +89,10 @@ def normalise(g: Any, first: Any, last: Any) -> Any:
         for i in range(first + gap, last):
             position, stack = p[i], s[i]
             j = i
-            while j >= first + gap and not less(p, s, j - gap, position, stack) and not (
-                p[j - gap] == position and s[j - gap] == stack
+            while (
+                j >= first + gap
+                and not less(p, s, j - gap, position, stack)
+                and not (p[j - gap] == position and s[j - gap] == stack)
             ):
                 p[j], s[j] = p[j - gap], s[j - gap]
                 j -= gap

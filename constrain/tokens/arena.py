@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,18 @@ from constrain.errors import LimitExceeded
 from constrain.kernels.intern import rehash
 from constrain.kernels.layout import Group, Layout
 
-MAX_ITEMS = 1 << 28  # numbers are int32; the largest product formed from one is itself * 256 in int64
+MAX_ITEMS = 1 << 28
 
 
 class Arena:
-    """Owns the arrays of a ``Layout``. ``address`` of its table is what kernels get; ``array(name)`` is a live array."""
+    """Owns the arrays of a ``Layout``. Kernels get ``address``, that of its table; ``array(name)`` is a live array."""
 
     def __init__(self, layout: Layout, sizes: dict[str, int]) -> None:
         self.layout = layout
         self.table = np.zeros(layout.size, np.int64)
         self.address = int(self.table.ctypes.data)
         self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self.growers: dict[str, Callable[[], None]] = {}  # groups that grow in a way of their own
         for group in layout.groups:
             self._allocate(group, sizes.get(group.name, 1))
 
@@ -38,6 +40,7 @@ class Arena:
         arena.table = model.table.copy()
         arena.address = int(arena.table.ctypes.data)
         arena._arrays = {}
+        arena.growers = {}
         at, base = 0, int(buffer.ctypes.data)
         for name, length in zip(model._arrays, lengths, strict=True):
             arena._arrays[name] = buffer[at : at + length]
@@ -78,8 +81,10 @@ class Arena:
         first = next(iter(group.arrays))
         items = 2 * len(self._arrays[first]) // group.arrays[first][1]
         if items > MAX_ITEMS:
-            raise LimitExceeded(f"items of kind {group.name!r} in memory", items, MAX_ITEMS, "use a new compiler")
-        old = {name: self._arrays[name] for name in group.arrays}
+            raise LimitExceeded(f"items of kind {group.name!r} in memory", items, MAX_ITEMS, "use a new Vocabulary")
+        # What is interned is dense up to its counter; pages past it were never touched and stay so.
+        used = self[group.name] if group.interned else items
+        old = {name: self._arrays[name][: used * width] for name, (_, width) in group.arrays.items()}
         hashes = self._arrays.get(f"{group.name}_hash")
         self._allocate(group, items)
         for name, values in old.items():
@@ -93,7 +98,7 @@ class Arena:
         number = self.layout.full - status
         if not 0 <= number < len(self.layout.groups):
             return False
-        self.grow(number)
+        self.growers.get(self.layout.groups[number].name, lambda: self.grow(number))()
         return True
 
     @property

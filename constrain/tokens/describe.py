@@ -20,7 +20,8 @@ def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
     """Readable descriptions, each once: literals to come, terminals with the rule they stand in, the end."""
     if state == FINISHED:
         return ["nothing: the text has ended"]
-    code, found = automaton.program.code, {}
+    code = automaton.program.code
+    found: dict[str, None] = {}  # in the order found
     for position, stack in automaton.configurations(state):
         if position == END_PC:
             found["the end of the text"] = None
@@ -107,7 +108,8 @@ def explain(automaton: PushdownAutomaton, state: int, token: int) -> str:
     if count == 0:
         return f"{name} is not allowed: it starts with {data[:1]!r}. Expected: {wanted}."
     then = "; ".join(expected(automaton, after)[:8])
-    return f"{name} is not allowed: after {data[:count]!r} it goes on with {data[count:count + 1]!r}. Expected there: {then}."
+    read, refused = data[:count], data[count : count + 1]
+    return f"{name} is not allowed: after {read!r} it goes on with {refused!r}. Expected there: {then}."
 
 
 def forced_bytes(automaton: PushdownAutomaton, state: int) -> bytes:

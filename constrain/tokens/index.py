@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.automata.leafcode import LeafCode, compile_leaf
 from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
 from constrain.ir.grammar import Terminal
 from constrain.ir.rx import Rx
-from constrain.kernels.layout import BYTES, DEAD, FIRST_LEAF_STATE, JSON, L_CLASS, L_JUMP, L_MATCH, L_SPLIT, UTF8, V
+from constrain.kernels.layout import BYTES, CHUNK_BITS, DEAD, FIRST_LEAF_STATE, JSON, L_CLASS, L_JUMP, L_MATCH, L_SPLIT, UTF8, V
 from constrain.kernels.starts import leaf_start, leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
@@ -26,12 +27,13 @@ from constrain.vocab.vocabulary import Vocabulary
 
 ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
 _ANY_TEXT = _rx.repeat(_rx.ANY_CHAR, 0, None)
+MAX_CHUNKS = 128  # 2 GiB of successor rows
 MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
 LeafKey = tuple[Rx, str, int, int | None, tuple[str, ...]]
 
 _SIZES = {
     "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
-    "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 9, "element": 1 << 12, "entry": 1 << 12,
+    "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 14, "element": 1 << 12, "entry": 1 << 12,
     "entryid": 1 << 16, "census": 8, "word": 1 << 10,
 }  # fmt: skip
 
@@ -42,7 +44,7 @@ class VocabularyIndex:
     ``lock`` guards the arena: kernels write to it, so only one thread may be inside at a time.
     """
 
-    _known: weakref.WeakKeyDictionary[Vocabulary, VocabularyIndex] = weakref.WeakKeyDictionary()
+    _known: ClassVar[weakref.WeakKeyDictionary[Vocabulary, VocabularyIndex]] = weakref.WeakKeyDictionary()
     _guard = threading.Lock()
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -50,6 +52,10 @@ class VocabularyIndex:
         self.lock = threading.RLock()
         self.arena = _build_arena(vocabulary)
         self.table = self.arena.address
+        self._chunks: list[Any] = []
+        self.arena.growers["chunk"] = self._add_chunk
+        self._add_chunk()
+        self._chunks[0][: FIRST_LEAF_STATE * 256] = DEAD  # UNKNOWN, DEAD and ACCEPTED have no successors
         self.missing = _missing_bytes(vocabulary)
         self._unspellable = _unspellable(self.missing)
         # Bytes that only longer tokens contain: only then can a text be impossible to go on with (``DeadEnd``).
@@ -65,6 +71,11 @@ class VocabularyIndex:
                 index = cls._known[vocabulary] = cls(vocabulary)
             return index
 
+    @property
+    def nbytes(self) -> int:
+        """Memory reserved (pages of chunks that no state has used yet are not resident)."""
+        return self.arena.nbytes + sum(chunk.nbytes for chunk in self._chunks)
+
     def leaf(self, terminal: Terminal) -> int:
         """Start state of a terminal's leaf automaton; ``DEAD`` when its language is empty."""
         key = (terminal.rx, terminal.encoding, terminal.low, terminal.high, terminal.exclude)
@@ -75,6 +86,15 @@ class VocabularyIndex:
                 if start is None:
                     start = self._leaves[key] = self._add_leaf(*key)
         return start
+
+    def _add_chunk(self) -> None:
+        """Successor rows for another 16,384 leaf states."""
+        if len(self._chunks) == MAX_CHUNKS:
+            hint = "simplify its patterns (repeats of repeats), or start afresh with a new Vocabulary object"
+            raise LimitExceeded("states of regular terminals", (MAX_CHUNKS + 1) << CHUNK_BITS, MAX_CHUNKS << CHUNK_BITS, hint)
+        chunk = np.zeros(256 << CHUNK_BITS, np.int32)
+        self.arena.append("chunk", S_CHUNK=[chunk.ctypes.data])
+        self._chunks.append(chunk)
 
     def step_leaf(self, state: int, byte: int) -> int:
         """Successor of a leaf state, ``DEAD`` for none."""
@@ -100,7 +120,28 @@ class VocabularyIndex:
         leaf = self._store(code, ENCODINGS[encoding], low, high)
         if twin != DEAD:
             self.arena.array("L_TWIN")[leaf] = twin
+        elif window:
+            self._free_of_window(leaf)
         return self._start(leaf)
+
+    def _free_of_window(self, leaf: int) -> None:
+        """A leaf of the same program without the window, for states that are far from its bounds."""
+        columns = {name: self.arena.array(name) for name in self.arena.layout.groups[V.n["leaf"]].arrays}
+        facts = {name: int(column[leaf]) for name, column in columns.items()}
+        size, last = facts["L_SIZE"], facts["L_HIGH"] if facts["L_HIGH"] >= 0 else facts["L_LOW"]
+        first = facts["L_ALIVE"]
+        rows = self.arena.array("L_LIVE")[first : first + (last + 1) * size].reshape(last + 1, size)
+        waiting = rows.any(axis=0)
+        unrestricted = rows[facts["L_LOW"] :, waiting].all(axis=1)
+        length = unrestricted.size if unrestricted.all() else int(np.argmin(unrestricted))
+        # Without an upper bound the count stops at ``low``, from where nothing is restricted any more.
+        free = 1 << 30 if facts["L_HIGH"] < 0 else facts["L_LOW"] + length - 1
+        unbounded = self.arena.append("leaf", **{name: [value] for name, value in facts.items()})
+        changes = {"L_LOW": 0, "L_HIGH": -1, "L_ALIVE": -1, "L_PLAIN": unbounded}
+        for name, value in changes.items():
+            self.arena.array(name)[unbounded] = value
+        self.arena.array("L_FREE")[leaf] = max(free, 0)
+        self.arena.array("L_UNBOUNDED")[leaf] = unbounded
 
     def _start(self, leaf: int) -> int:
         while (start := int(leaf_start(self.table, leaf))) < 0:
@@ -126,7 +167,8 @@ class VocabularyIndex:
         if encoding == "json" or not self._unspellable:
             return rx
         gone = self._unspellable if encoding == "utf8" else tuple((b, b) for b in sorted(self.missing))
-        return rx & _rx.repeat(_rx.chars(_rx.invert_ranges(gone, 255 if encoding == "bytes" else _rx.MAX_CODE_POINT)), 0, None)
+        spellable = _rx.chars(_rx.invert_ranges(gone, 255 if encoding == "bytes" else _rx.MAX_CODE_POINT))
+        return rx & _rx.repeat(spellable, 0, None)
 
     def _store(self, code: LeafCode, encoding: int, low: int, high: int | None) -> int:
         arena = self.arena
@@ -143,7 +185,7 @@ class VocabularyIndex:
         leaf = arena.append(
             "leaf", L_START=[start], L_ENCODING=[encoding], L_LOW=[low], L_HIGH=[-1 if high is None else high],
             L_CUT0=[cut], L_CUTS=[len(code.cuts)], L_ALIVE=[alive], L_TWIN=[0], L_SIZE=[len(code.code)],
-            L_WORDS=[0], L_PLAIN=[arena["leaf"]],
+            L_WORDS=[0], L_PLAIN=[arena["leaf"]], L_FREE=[0], L_UNBOUNDED=[0],
         )  # fmt: skip
         longest = max(len(code.code) + 2, arena["leafcode"])
         while len(arena.array("X_SET")) < longest:
@@ -153,7 +195,7 @@ class VocabularyIndex:
 
 def _is_any(code: LeafCode) -> bool:
     """Is the program a single class repeated (X*)? Then any window can be met as long as it is not exceeded."""
-    return len(code.code) == 8 and code.code[0] == L_SPLIT and code.code[3] == L_CLASS and code.code[5] == L_JUMP
+    return len(code.code) == 8 and code.code[0] == L_SPLIT and code.code[3] == L_CLASS and code.code[5:7] == [L_JUMP, 0]
 
 
 def _relocate(code: list[int], start: int, sets: int, width: int) -> list[int]:
@@ -201,7 +243,7 @@ def window_table(code: LeafCode, low: int, high: int | None) -> Any:
 
 
 def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
-    """The class and match instructions, and which of them can come after which (boolean, square; none after a match)."""
+    """The class and match instructions; which of them can come after which (boolean, square; none after a match)."""
     waiting = []
     pc = 0
     while pc < len(code):
@@ -260,10 +302,12 @@ def _build_arena(vocabulary: Vocabulary) -> Arena:
     nodes, longest = len(trie.byte), max(map(len, texts), default=0)
     arena = Arena(V, {**_SIZES, "scratch": nodes + 2 * len(trie.ids) + 2 * longest + 4096,
                       "row": vocabulary.words * 64})  # fmt: skip
-    arrays = {"T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
-              "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
-              "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
-              "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8)}  # fmt: skip
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
+        "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
+        "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
+        "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
+    }  # fmt: skip
     for name, values in arrays.items():
         arena.put(name, values)
     arena["NODES"], arena["WORDS"], arena["LONGEST"] = nodes, vocabulary.words, longest
@@ -272,5 +316,4 @@ def _build_arena(vocabulary: Vocabulary) -> Arena:
     arena["leafstate"] = FIRST_LEAF_STATE
     arena["word"] = 1  # 0 is "no word"
     arena.array("S_FLAGS")[:FIRST_LEAF_STATE] = (0, 0, 1)  # UNKNOWN, DEAD, ACCEPTED: only the last may end
-    arena.array("S_NEXT")[256 : 256 * FIRST_LEAF_STATE] = DEAD
     return arena

@@ -37,7 +37,7 @@ class PushdownAutomaton:
     """
 
     def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
-        """Compile. Raises ``GrammarError`` (empty language, missing rule) or ``VocabularyError`` (cannot be spelled)."""
+        """Compile. Raises ``GrammarError`` (empty language, missing rule), ``VocabularyError`` (cannot be spelled)."""
         self.grammar = grammar
         self.vocabulary = vocabulary
         self.index = VocabularyIndex.of(vocabulary)
@@ -148,7 +148,7 @@ class PushdownAutomaton:
         mine = {name: self._arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
         shared = {name: self.index.arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
         return {**{k.lower(): v for k, v in mine.items()}, **shared, "code": len(self.program.code),
-                "bytes": self._arena.nbytes, "shared_bytes": self.index.arena.nbytes}  # fmt: skip
+                "bytes": self._arena.nbytes, "shared_bytes": self.index.nbytes}  # fmt: skip
 
     # ---- construction --------------------------------------------------------------------------------------
 

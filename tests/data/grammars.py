@@ -143,11 +143,7 @@ case(
 )
 case(
     "middle recursion, palindromes",
-    {
-        "p": Choice(
-            Seq(lit("a"), Ref("p"), lit("a")), Seq(lit("b"), Ref("p"), lit("b")), lit("a"), lit("b"), EMPTY
-        )
-    },
+    {"p": Choice(Seq(lit("a"), Ref("p"), lit("a")), Seq(lit("b"), Ref("p"), lit("b")), lit("a"), lit("b"), EMPTY)},
     ["", "a", "bb", "aba", "abba", "aabbaa", "babab"],
     ["ab", "ba", "aab", "abab", "abbb"],
 )
@@ -159,11 +155,7 @@ case(
 )
 case(
     "dangling else",
-    {
-        "s": Choice(
-            Seq(lit("if "), Ref("s")), Seq(lit("if "), Ref("s"), lit(" else "), Ref("s")), lit("a"), lit("b")
-        )
-    },
+    {"s": Choice(Seq(lit("if "), Ref("s")), Seq(lit("if "), Ref("s"), lit(" else "), Ref("s")), lit("a"), lit("b"))},
     ["a", "if a", "if a else b", "if if a else b", "if if a else b else a", "if a else if b"],
     ["", "if", "if ", "a else b", "if a else", "if a else b else a"],
 )
@@ -347,7 +339,7 @@ case(
     ["a", "\0", "\x7f", "\x80", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"],
     ["", b"\x80", b"\xc0\x80", b"\xc1\xbf", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80",
      b"\xf5\x80\x80\x80", b"\xff", "ab", b"\xe2\x82"],
-)
+)  # fmt: skip
 case(
     "window counts characters, not bytes",
     term(ANYTHING, low=2, high=3),
@@ -408,7 +400,7 @@ case(
      '"😀"', '"\x7f"'],
     ['"', "", '"a', '"a"b', r'"\"', r'"\x"', r'"\u00"', r'"\u12g4"', r'"\ud83d"', r'"\ude00"', r'"\ud83d\u0041"',
      r'"\ud83dx"', '"\n"', '"\t"', b'"\xc3"', b'"\xed\xa0\x80"', r'"\ud83d\n"', '"""', '""" '],
-)
+)  # fmt: skip
 case(
     "JSON string window counts characters of the value",
     Seq(lit('"'), term(ANYTHING, "json", low=1, high=2)),
@@ -445,9 +437,7 @@ case(
 SPACE = term(many(one_of(" \n")))
 JSON_RULES: dict[str, Expr] = {
     "text": Seq(SPACE, Ref("value"), SPACE),
-    "value": Choice(
-        Ref("object"), Ref("array"), Ref("string"), Ref("number"), lit("true"), lit("false"), lit("null")
-    ),
+    "value": Choice(Ref("object"), Ref("array"), Ref("string"), Ref("number"), lit("true"), lit("false"), lit("null")),
     "object": Seq(lit("{"), SPACE, Choice(EMPTY, Ref("members")), lit("}")),
     "members": Choice(Ref("member"), Seq(Ref("member"), lit(","), SPACE, Ref("members"))),
     "member": Seq(Ref("string"), SPACE, lit(":"), Ref("text")),
@@ -470,7 +460,7 @@ case(
     ["1", "-0.5e+10", '"a"', "[]", "[ ]", "{ }", "[1, 2,3]", '{"a":1}',
      '{"a" : [null, true], "\\u00e9":{}}\n', " [[[]]] "],
     ["", "01", "1.", "[1,]", "{a:1}", '{"a":1,}', "[1 2]", '"\n"', "nul", "[}", '{"a"}', "+1", ".5"],
-)
+)  # fmt: skip
 case(
     "CSV",
     {

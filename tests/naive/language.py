@@ -53,6 +53,8 @@ class Spans:
         self.ends_of: dict[tuple[str, int], set[int]] = {}
         self.is_open: dict[tuple[str, int], bool] = {}
         self.known: dict[tuple[Terminal, int], frozenset[int]] = {}  # terminals depend on nothing else: ask once
+        self.round_ends: dict[tuple[Expr, int], AbstractSet[int]] = {}
+        self.round_open: dict[tuple[Expr, int], bool] = {}
         whole = Ref(grammar.start)
         self.accepted = self._solve(lambda: self.end in self.ends(whole, 0))
         self.viable = self.accepted or self._solve(lambda: self.open(whole, 0))
@@ -61,6 +63,8 @@ class Spans:
         """Ask until nothing that the answer depends on grows any more."""
         before = None
         while True:
+            self.round_ends.clear()
+            self.round_open.clear()
             answer = question()
             for name, i in tuple(self.ends_of):
                 self.ends_of[name, i] |= self.ends(self.rules[name], i)
@@ -73,13 +77,19 @@ class Spans:
             before = size
 
     def ends(self, expr: Expr, i: int) -> AbstractSet[int]:
+        """Where a member of ``expr`` that starts at ``i`` can end, as far as known in this round."""
+        if (expr, i) not in self.round_ends:
+            self.round_ends[expr, i] = self.ends_by_definition(expr, i)
+        return self.round_ends[expr, i]
+
+    def ends_by_definition(self, expr: Expr, i: int) -> AbstractSet[int]:
         match expr:
             case Literal():
                 return {i + len(expr.data)} if self.data.startswith(expr.data, i) else set()
             case Terminal():
                 return self.terminal_ends(expr, i)
             case Ref():
-                return set(self.ends_of.setdefault((expr.name, i), set()))
+                return frozenset(self.ends_of.setdefault((expr.name, i), set()))
             case Choice():
                 return set().union(*(self.ends(part, i) for part in expr.parts))
             case Seq():
@@ -124,6 +134,12 @@ class Spans:
         return at
 
     def open(self, expr: Expr, i: int) -> bool:
+        """Is the text from ``i`` on the beginning of a member of ``expr``, as far as known in this round?"""
+        if (expr, i) not in self.round_open:
+            self.round_open[expr, i] = self.open_by_definition(expr, i)
+        return self.round_open[expr, i]
+
+    def open_by_definition(self, expr: Expr, i: int) -> bool:
         match expr:
             case Literal():
                 return expr.data.startswith(self.data[i:])
