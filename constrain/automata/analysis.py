@@ -37,6 +37,7 @@ class NonEmpty(Expr):
 
 
 def terminal_nullable(terminal: Terminal) -> bool:
+    """Does a terminal match the empty string? (A JSON terminal ends with a quote, so never.)"""
     return terminal.encoding != "json" and terminal.low == 0 and is_nullable(terminal.language)
 
 

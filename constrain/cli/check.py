@@ -25,6 +25,7 @@ SHOWN = 8  # kinds of what was expected that are listed
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``constrain check``."""
     parser.epilog = grammar_help() + "\n" + EXAMPLES
     add_grammar(parser)
     parser.add_argument("file", nargs="?", metavar="FILE", help="the text; standard input if left out or -")
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Run ``constrain check``; the exit code."""
     _settle_positionals(options)
     automaton = constrain.compile(read_grammar(options), byte_vocabulary())
     file, data = _text(options)

@@ -46,6 +46,7 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``constrain extract``."""
     parser.epilog = EXAMPLES
     add = parser.add_argument
     add("documents", nargs="+", metavar="DOC", help="text files, UTF-8")
@@ -69,6 +70,7 @@ def _configure_generation(add: Callable[..., Any]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Run ``constrain extract``; the exit code."""
     if options.gguf is not None and not Path(options.gguf).is_file():
         raise FileNotFoundError(2, "there is no such file", options.gguf)
     record_type = RecordType.of(import_class(options.model_class) if options.model_class else options.schema)

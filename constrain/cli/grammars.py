@@ -34,6 +34,7 @@ def shipped_folder() -> Path:
 
 
 def shipped_names() -> list[str]:
+    """Names of the grammars that come with the package, sorted."""
     return sorted(path.stem for path in shipped_folder().glob("*.lark"))
 
 
@@ -53,6 +54,7 @@ def add_grammar(parser: argparse.ArgumentParser) -> None:
 
 
 def has_inline(options: argparse.Namespace) -> bool:
+    """Was a grammar given as an option, not as a positional argument?"""
     return any(getattr(options, kind) is not None for kind in READERS)
 
 

@@ -34,6 +34,7 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``constrain mask``."""
     parser.epilog = grammar_help() + "\n" + EXAMPLES
     add_grammar(parser)
     parser.add_argument("--prefix", default="", metavar="TEXT", help="what has been written (default: nothing)")
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Run ``constrain mask``; the exit code."""
     vocabulary = read_tokenizer(options.tokenizer, options.eos)
     automaton = constrain.compile(read_grammar(options), vocabulary)
     prefix = options.prefix.encode("utf-8", "surrogateescape")

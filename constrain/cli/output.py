@@ -10,14 +10,17 @@ from typing import Any
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--json``."""
     parser.add_argument("--json", action="store_true", help="write JSON, for programs")
 
 
 def write(text: str) -> None:
+    """Write one line of text to standard output."""
     sys.stdout.write(text + "\n")
 
 
 def write_json(value: Any) -> None:
+    """Write one value as a line of JSON to standard output."""
     write(json.dumps(value, ensure_ascii=False))
 
 

@@ -23,6 +23,7 @@ line: line breaks and other control characters in it are written as escapes. --j
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``constrain sample``."""
     parser.epilog = grammar_help() + "\n" + EXAMPLES
     add_grammar(parser)
     parser.add_argument("-n", "--number", type=int, default=5, metavar="N", help="how many (default: 5)")
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Run ``constrain sample``; the exit code."""
     grammar = read_grammar(options)
     rng = Random(options.seed)
     for _ in range(options.number):

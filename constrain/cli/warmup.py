@@ -18,11 +18,13 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``constrain warmup``."""
     parser.epilog = EXAMPLES
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Run ``constrain warmup``; the exit code."""
     seconds = constrain.warmup()
     if options.json:
         write_json({"seconds": round(seconds, 3), "cache": None if CACHE_FOLDER is None else str(CACHE_FOLDER)})

@@ -41,16 +41,22 @@ class Anchor:
 
 @dataclass(frozen=True, eq=False)
 class Sequenced:
+    """Parts one after another."""
+
     parts: tuple[Node, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Either:
+    """One of the parts."""
+
     parts: tuple[Node, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
+    """``body`` at least ``low`` and at most ``high`` times (``None``: no bound)."""
+
     body: Node
     low: int
     high: int | None

@@ -81,6 +81,8 @@ class Ref(Expr):
 
 
 class Seq(Expr):
+    """All parts, one after another."""
+
     __slots__ = ("parts",)
 
     def __init__(self, *parts: Expr) -> None:
@@ -88,6 +90,8 @@ class Seq(Expr):
 
 
 class Choice(Expr):
+    """Any one of the parts; without parts it matches nothing."""
+
     __slots__ = ("parts",)
 
     def __init__(self, *parts: Expr) -> None:

@@ -50,11 +50,15 @@ class Chars(Rx):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Rx):
+    """All parts, one after another; without parts the empty string."""
+
     parts: tuple[Rx, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Union(Rx):
+    """Any one of the parts; without parts nothing."""
+
     parts: tuple[Rx, ...]
 
 
@@ -69,11 +73,15 @@ class Repeat(Rx):
 
 @dataclass(frozen=True, slots=True)
 class And(Rx):
+    """What all parts match."""
+
     parts: tuple[Rx, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not(Rx):
+    """What ``body`` does not match, over the alphabet of the terminal that carries it."""
+
     body: Rx
 
 
@@ -121,6 +129,7 @@ def literal(text: str | bytes) -> Rx:
 
 
 def concat(parts: Iterable[Rx]) -> Rx:
+    """All parts, one after another; ``NOTHING`` if one of them is."""
     flat: list[Rx] = []
     for part in parts:
         if part == NOTHING:
@@ -144,6 +153,7 @@ def union(parts: Iterable[Rx]) -> Rx:
 
 
 def repeat(body: Rx, low: int, high: int | None) -> Rx:
+    """``body`` from ``low`` to ``high`` times (``None``: no bound). Raises ``ValueError`` for impossible bounds."""
     if low < 0 or (high is not None and high < low):
         raise ValueError(f"a repeat needs 0 <= low <= high, not {low}..{high}")
     if high == 0 or body == EPSILON:
@@ -154,6 +164,7 @@ def repeat(body: Rx, low: int, high: int | None) -> Rx:
 
 
 def intersect(parts: Iterable[Rx]) -> Rx:
+    """What all parts match; sets of single symbols are intersected at once."""
     flat: dict[Rx, None] = {}
     for part in parts:
         for item in part.parts if isinstance(part, And) else (part,):

@@ -31,6 +31,7 @@ def first_code(length: Any) -> Any:
 
 @inline
 def last_code(length: Any) -> Any:
+    """Largest code point whose UTF-8 form has this many bytes."""
     return 0x7FF if length == 2 else 0xFFFF if length == 3 else 0x10FFFF
 
 
@@ -50,6 +51,7 @@ def utf8_tail(kind: Any, value: Any, byte: Any) -> Any:
 
 @helper
 def utf8_head(byte: Any) -> Any:
+    """The first byte of a UTF-8 sequence."""
     if byte < 0x80:
         return SYMBOL | byte
     if 0xC2 <= byte <= 0xDF:
@@ -63,6 +65,7 @@ def utf8_head(byte: Any) -> Any:
 
 @helper
 def hex_digit(byte: Any) -> Any:
+    """Value of a hexadecimal digit, -1 for other bytes."""
     if 0x30 <= byte <= 0x39:
         return byte - 0x30
     if 0x41 <= byte <= 0x46:

@@ -334,6 +334,7 @@ def add_tokens_at(v: Any, item: Any, words: Any, at: Any) -> None:
 
 @helper
 def add_own_tokens(v: Any, item: Any, words: Any, at: Any) -> None:
+    """OR an entry's own list or row, not that of ``E_ALSO``, into the row that starts at word ``at``."""
     first, size = i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item]
     if size == DENSE:
         rows = i32(v, VA.E_ROW)

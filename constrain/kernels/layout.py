@@ -63,7 +63,8 @@ VOCABULARY_GROUPS = (
     Group("classset", {"L_IN": ("u1", 1)}),
     Group("alive", {"L_LIVE": ("u1", 1)}),
     Group("leafstate", {"S_LEAF": ("i4", 1), "S_DECODER": ("i4", 1), "S_COUNT": ("i4", 1), "S_FROM": ("i4", 1),
-                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_WORD": ("i4", 1)}, interned=True),
+                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_WORD": ("i4", 1)},
+          interned=True),
     Group("word", {"W_SYMBOL": ("i4", 1), "W_CHILD": ("i4", 1), "W_SIBLING": ("i4", 1), "W_FINAL": ("i4", 1)}),
     # Successors of leaf states: rows of 256 in chunks of their own, so that growing never moves a large array.
     Group("chunk", {"S_CHUNK": ("i8", 1)}),

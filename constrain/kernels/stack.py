@@ -101,6 +101,7 @@ def add_configuration(g: Any, at: Any, position: Any, stack: Any) -> Any:
 
 @helper
 def less_edge(g: Any, a: Any, b: Any) -> Any:
+    """Order of pending edges: by address, register, node below."""
     pcs, registers, below = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
     if pcs[a] != pcs[b]:
         return pcs[a] < pcs[b]
@@ -111,6 +112,7 @@ def less_edge(g: Any, a: Any, b: Any) -> Any:
 
 @helper
 def same_edge(g: Any, a: Any, b: Any) -> Any:
+    """Are two pending edges equal?"""
     return (
         i32(g, GA.P_PC)[a] == i32(g, GA.P_PC)[b]
         and i32(g, GA.P_REGISTER)[a] == i32(g, GA.P_REGISTER)[b]

@@ -74,6 +74,7 @@ def read_byte(v: Any, g: Any, first: Any, last: Any, byte: Any) -> Any:
 
 @inline
 def less(p: Any, s: Any, i: Any, position: Any, stack: Any) -> Any:
+    """Does configuration i come before (position, stack)?"""
     return p[i] < position or (p[i] == position and s[i] < stack)
 
 
@@ -188,6 +189,7 @@ def read_bytes(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte
 
 @helper
 def move_down(g: Any, first: Any, last: Any) -> Any:
+    """Move ``W[first:last]`` to the start of the scratch; its size."""
     p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
     for i in range(first, last):
         p[i - first], s[i - first] = p[i], s[i]

@@ -114,6 +114,7 @@ def child_of(v: Any, node: Any, byte: Any) -> Any:
 
 @inline
 def set_bit(words: Any, token: Any) -> None:
+    """Allow one token."""
     bit = token & 31
     words[token >> 5] |= 1 << bit if bit < 31 else -0x80000000
 

@@ -20,6 +20,7 @@ from constrain.kernels.trie import child_of, set_bit, set_tokens_at
 
 @inline
 def has_children(v: Any, node: Any) -> Any:
+    """May a token go on below this node? (A residual node may: its members were chosen so.)"""
     return node >= v[VN.NODES] or i32(v, VA.T_END)[node] > node + 1
 
 

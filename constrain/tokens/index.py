@@ -18,7 +18,19 @@ from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
 from constrain.ir.grammar import Terminal
 from constrain.ir.rx import Rx
-from constrain.kernels.layout import BYTES, CHUNK_BITS, DEAD, FIRST_LEAF_STATE, JSON, L_CLASS, L_JUMP, L_MATCH, L_SPLIT, UTF8, V
+from constrain.kernels.layout import (
+    BYTES,
+    CHUNK_BITS,
+    DEAD,
+    FIRST_LEAF_STATE,
+    JSON,
+    L_CLASS,
+    L_JUMP,
+    L_MATCH,
+    L_SPLIT,
+    UTF8,
+    V,
+)
 from constrain.kernels.starts import leaf_start, leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
@@ -52,7 +64,7 @@ class VocabularyIndex:
         self.lock = threading.RLock()
         self.arena = _build_arena(vocabulary)
         self.table = self.arena.address
-        self._chunks: list[Any] = []
+        self._chunks: list[npt.NDArray[np.int32]] = []
         self.arena.growers["chunk"] = self._add_chunk
         self._add_chunk()
         self._chunks[0][: FIRST_LEAF_STATE * 256] = DEAD  # UNKNOWN, DEAD and ACCEPTED have no successors
@@ -91,7 +103,8 @@ class VocabularyIndex:
         """Successor rows for another 16,384 leaf states."""
         if len(self._chunks) == MAX_CHUNKS:
             hint = "simplify its patterns (repeats of repeats), or start afresh with a new Vocabulary object"
-            raise LimitExceeded("states of regular terminals", (MAX_CHUNKS + 1) << CHUNK_BITS, MAX_CHUNKS << CHUNK_BITS, hint)
+            limit = MAX_CHUNKS << CHUNK_BITS
+            raise LimitExceeded("states of regular terminals", limit + (1 << CHUNK_BITS), limit, hint)
         chunk = np.zeros(256 << CHUNK_BITS, np.int32)
         self.arena.append("chunk", S_CHUNK=[chunk.ctypes.data])
         self._chunks.append(chunk)

@@ -53,34 +53,45 @@ class Spans:
         self.ends_of: dict[tuple[str, int], set[int]] = {}
         self.is_open: dict[tuple[str, int], bool] = {}
         self.known: dict[tuple[Terminal, int], frozenset[int]] = {}  # terminals depend on nothing else: ask once
-        self.round_ends: dict[tuple[Expr, int], AbstractSet[int]] = {}
-        self.round_open: dict[tuple[Expr, int], bool] = {}
+        self.so_far_ends: dict[tuple[Expr, int], AbstractSet[int]] = {}
+        self.so_far_open: dict[tuple[Expr, int], bool] = {}
         whole = Ref(grammar.start)
         self.accepted = self._solve(lambda: self.end in self.ends(whole, 0))
         self.viable = self.accepted or self._solve(lambda: self.open(whole, 0))
 
     def _solve(self, question: Callable[[], bool]) -> bool:
         """Ask until nothing that the answer depends on grows any more."""
-        before = None
-        while True:
-            self.round_ends.clear()
-            self.round_open.clear()
+        grown = True
+        while grown:
+            asked = len(self.ends_of) + len(self.is_open)
             answer = question()
-            for name, i in tuple(self.ends_of):
-                self.ends_of[name, i] |= self.ends(self.rules[name], i)
-            for name, i in tuple(self.is_open):
-                self.is_open[name, i] |= self.open(self.rules[name], i)
-            size = (len(self.ends_of), sum(map(len, self.ends_of.values())))
-            size += (len(self.is_open), sum(self.is_open.values()))
-            if size == before:
-                return answer
-            before = size
+            grown = self._grow() or asked != len(self.ends_of) + len(self.is_open)
+        return answer
+
+    def _grow(self) -> bool:
+        """Apply every rule once, those asked for last first; tells whether anything grew."""
+        grown = False
+        for name, i in reversed(tuple(self.ends_of)):
+            more = self.ends(self.rules[name], i) - self.ends_of[name, i]
+            self.ends_of[name, i] |= more
+            grown |= self._forget(bool(more))
+        for name, i in reversed(tuple(self.is_open)):
+            more = self.open(self.rules[name], i) > self.is_open[name, i]
+            self.is_open[name, i] |= more
+            grown |= self._forget(more)
+        return grown
+
+    def _forget(self, grown: bool) -> bool:
+        if grown:
+            self.so_far_ends.clear()
+            self.so_far_open.clear()
+        return grown
 
     def ends(self, expr: Expr, i: int) -> AbstractSet[int]:
-        """Where a member of ``expr`` that starts at ``i`` can end, as far as known in this round."""
-        if (expr, i) not in self.round_ends:
-            self.round_ends[expr, i] = self.ends_by_definition(expr, i)
-        return self.round_ends[expr, i]
+        """Where a member of ``expr`` that starts at ``i`` can end, as far as known by now."""
+        if (expr, i) not in self.so_far_ends:
+            self.so_far_ends[expr, i] = self.ends_by_definition(expr, i)
+        return self.so_far_ends[expr, i]
 
     def ends_by_definition(self, expr: Expr, i: int) -> AbstractSet[int]:
         match expr:
@@ -134,10 +145,10 @@ class Spans:
         return at
 
     def open(self, expr: Expr, i: int) -> bool:
-        """Is the text from ``i`` on the beginning of a member of ``expr``, as far as known in this round?"""
-        if (expr, i) not in self.round_open:
-            self.round_open[expr, i] = self.open_by_definition(expr, i)
-        return self.round_open[expr, i]
+        """Is the text from ``i`` on the beginning of a member of ``expr``, as far as known by now?"""
+        if (expr, i) not in self.so_far_open:
+            self.so_far_open[expr, i] = self.open_by_definition(expr, i)
+        return self.so_far_open[expr, i]
 
     def open_by_definition(self, expr: Expr, i: int) -> bool:
         match expr:

@@ -128,12 +128,12 @@ def check_language(grammar: Grammar, alphabet: bytes, texts: int) -> None:
 
 
 @pytest.mark.parametrize("with_terminals", [True, False])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_language_equals_the_twins(seed: int, with_terminals: bool) -> None:
-    """Twenty-five grammars for each seed; without terminals they recur more deeply."""
+    """Twenty grammars for each seed; without terminals they recur more deeply."""
     rng = random.Random(seed)
-    for _ in range(25):
-        alphabet, texts = (b"".join(PIECES[:7]), 15) if with_terminals else (b'abc"', 40)
+    for _ in range(20):
+        alphabet, texts = (b"".join(PIECES[:7]), 10) if with_terminals else (b"abc", 15)
         check_language(random_grammar(rng, with_terminals=with_terminals), alphabet, texts)
 
 
@@ -160,21 +160,21 @@ def check_masks(grammar: Grammar, vocabulary: Vocabulary, rng: random.Random, st
         assert automaton.is_accepting(state) == twin.is_accepting(text), (str(grammar), text)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(8))
 def test_masks_equal_the_twins(seed: int) -> None:
     rng = random.Random(seed)
-    for _ in range(20):
+    for _ in range(12):
         check_masks(random_grammar(rng), random_vocabulary(rng, complete=True), rng, steps=4)
 
 
 @given(grammars(), vocabularies(), randoms())
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_masks_over_a_vocabulary_that_lacks_bytes(grammar: Grammar, vocabulary: Vocabulary, rng: random.Random) -> None:
     check_masks(grammar, vocabulary, rng, steps=4)
 
 
 @given(grammars(), vocabularies(complete=True), randoms())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_contract_on_random_grammars(grammar: Grammar, vocabulary: Vocabulary, rng: random.Random) -> None:
     automaton = compile_or_none(grammar, vocabulary)
     if automaton is not None:

@@ -56,6 +56,7 @@ def spell_values(values: list[Any], layout: Layout, path: Path) -> Expr:
 
 
 def spell_value(value: Any, layout: Layout, path: Path, depth: int) -> Expr:
+    """One value in canonical spelling. Raises ``LimitExceeded`` when it is nested too deeply."""
     if depth > MAX_DEPTH:
         raise LimitExceeded("nesting of a value in enum or const", depth, MAX_DEPTH)
     if isinstance(value, str):
