@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from constrain.vocab.readers import read_vocabulary
+from constrain.vocab.vocabulary import Vocabulary
+
 settings.register_profile(
     "repeatable",
     derandomize=True,
@@ -26,3 +29,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the data folder {SHARED_DATA}")
     return SHARED_DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def llama3_1(shared_data: Path) -> Vocabulary:
+    """A byte-level vocabulary of 128,256 ids."""
+    return read_vocabulary(shared_data / "tokenizers/llama3_1")
+
+
+@pytest.fixture(scope="session")
+def llama2(shared_data: Path) -> Vocabulary:
+    """A SentencePiece vocabulary of 32,000 ids with byte tokens."""
+    return read_vocabulary(shared_data / "tokenizers/llama2")

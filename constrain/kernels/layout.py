@@ -133,3 +133,4 @@ VN: Any = namedtuple("VN", V.n)(**V.n)
 GA: Any = namedtuple("GA", G.at)(**G.at)
 GN: Any = namedtuple("GN", G.n)(**G.n)
 V_FULL, G_FULL = V.full, G.full
+BAD_STATE = -1000  # status: the state is none of this automaton's

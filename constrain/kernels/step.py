@@ -7,6 +7,7 @@ from typing import Any
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import entry, helper, inline
 from constrain.kernels.layout import (
+    BAD_STATE,
     CAN_END,
     CAN_GO_ON,
     DEAD,
@@ -151,7 +152,9 @@ def intern_state(g: Any, first: Any, last: Any) -> Any:
 
 @helper
 def load_state(g: Any, state: Any) -> Any:
-    """Copy a state's configurations to ``W[0:n]``; n, or negative: grow and retry."""
+    """Copy a state's configurations to ``W[0:n]``; n, or negative: grow and retry, or ``BAD_STATE``."""
+    if state < FIRST_STATE or state >= g[GN.state]:
+        return BAD_STATE
     first, size = i32(g, GA.Q_FROM)[state], i32(g, GA.Q_SIZE)[state]
     p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
     if size > room(g, GA.W_POSITION):
@@ -165,8 +168,6 @@ def load_state(g: Any, state: Any) -> Any:
 @helper
 def read_bytes(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
     """Read ``data[first_byte:last_byte]``: (state or negative, bytes read before the set became empty)."""
-    if state < FIRST_STATE:
-        return NO_STATE, 0
     first = 0
     last = load_state(g, state)
     if last < 0:

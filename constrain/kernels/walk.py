@@ -146,15 +146,15 @@ def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
     v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
     for i in range(v[VN.WORDS]):
         words[i] = 0
+    last = 0 if state == FINISHED else load_state(g, state)
+    if last < 0:
+        return last
     ends = i32(v, VA.EOS)
     if state == FINISHED or i32(g, GA.Q_ACCEPTING)[state] != 0:
         for i in range(room(v, VA.EOS)):
             set_bit(words, ends[i])
-    if state < FIRST_STATE:
+    if state == FINISHED:
         return 0
-    last = load_state(g, state)
-    if last < 0:
-        return last
     g[GN.visit] = 0
     status = add_visit(g, ROOT, 0, last)
     nodes, starts, ends = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO)

@@ -14,7 +14,7 @@ import numpy as np
 from constrain.automata.program import Program, compile_program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, VocabularyError
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
-from constrain.kernels.layout import DEAD, FINISHED, FIRST_STATE, NO_STATE, G
+from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, G
 from constrain.kernels.step import add_empty_text, advance, feed, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
@@ -46,6 +46,7 @@ class PushdownAutomaton:
         self._vocabulary_table = self.index.table
         self._arena = _build_arena(self.program)
         self._table = self._arena.address
+        self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
     # ---- the contract --------------------------------------------------------------------------------------
@@ -73,6 +74,9 @@ class PushdownAutomaton:
         Raises ``DeadEnd`` when the mask is empty: possible only where the vocabulary lacks single bytes and the
         grammar forces text that its longer tokens cannot spell.
         """
+        if words.shape != self._mask_shape or words.strides != (4,) or words.dtype != np.int32:
+            given = f"{words.dtype} of shape {words.shape} and strides {words.strides}"
+            raise ValueError(f"a mask is a C-contiguous int32 array of shape {self._mask_shape}, not {given}")
         with self.index.lock:
             while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
                 self._grow(status)
@@ -82,6 +86,8 @@ class PushdownAutomaton:
 
     def is_accepting(self, state: int) -> bool:
         """Is the text so far a whole text of the language?"""
+        if not FINISHED <= state < self._arena["state"]:
+            self._grow(BAD_STATE)
         return state == FINISHED or bool(self._arena.array("Q_ACCEPTING")[state])
 
     # ---- bytes ---------------------------------------------------------------------------------------------
@@ -167,6 +173,8 @@ class PushdownAutomaton:
         return status
 
     def _grow(self, status: int) -> None:
+        if status == BAD_STATE:
+            raise ValueError("this state is not one of this automaton: states of one mean nothing to another")
         if not (self._arena.resolve(status) or self.index.arena.resolve(status)):
             raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
 
