@@ -40,4 +40,4 @@ def llama3_1(shared_data: Path) -> Vocabulary:
 @pytest.fixture(scope="session")
 def llama2(shared_data: Path) -> Vocabulary:
     """A SentencePiece vocabulary of 32,000 ids with byte tokens."""
-    return read_vocabulary(shared_data / "tokenizers/llama2")
+    return read_vocabulary(shared_data / "tokenizers/llama2", eos=[2])

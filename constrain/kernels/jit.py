@@ -94,7 +94,7 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
     """A dispatcher that compiles one version for integers, not one more for each literal it is called with."""
-    dispatcher = numba.njit(function, _nrt=False, **options)
+    dispatcher = numba.njit(function, _nrt=False, no_cfunc_wrapper=True, **options)
     template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template(tuple(types.unliteral(a) for a in args), kws)
     return dispatcher
@@ -112,9 +112,9 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that only kernels call."""
-    return function if DISABLED else _compile(function)
+    return function if DISABLED else _compile(function, no_cpython_wrapper=True)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """A helper copied into its callers: short, on the hot path."""
-    return function if DISABLED else _compile(function, forceinline=True)
+    return function if DISABLED else _compile(function, forceinline=True, no_cpython_wrapper=True)

@@ -125,7 +125,7 @@ class Layout:
 
 
 V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST"), full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES"), full=-101)
+G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)

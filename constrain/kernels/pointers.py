@@ -20,7 +20,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic
 
-from constrain.kernels.jit import DISABLED, inline
+from constrain.kernels.jit import DISABLED
 
 
 class Pointer(types.Type):  # type: ignore[misc]
@@ -90,19 +90,43 @@ words_at = _maker(32, ctypes.c_int32)
 bytes_at = _maker(8, ctypes.c_uint8)
 
 
-@inline
-def i32(table: Any, slot: Any) -> Any:
-    """The int32 array in ``slot`` of an arena table."""
-    return words_at(table[slot])
+def _slot_reader(bits: int, plain: Any) -> Any:
+    """A function from (table, slot) to a pointer: the address in that slot.
+
+    Intrinsics, not functions: they stand at hundreds of places, and inlining as many calls took LLVM half a minute.
+    """
+    if DISABLED:
+        kind = ctypes.POINTER(plain)
+        return lambda table, slot: ctypes.cast(table[slot], kind)
+
+    @intrinsic  # type: ignore[misc,untyped-decorator]
+    def array_in(typingctx: Any, table: Any, slot: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            address = builder.load(builder.gep(args[0], [args[1]]))
+            return builder.inttoptr(address, ir.IntType(bits).as_pointer())
+
+        return Pointer(bits)(table, types.int64), generate
+
+    return array_in
 
 
-@inline
-def u8(table: Any, slot: Any) -> Any:
-    """The uint8 array in ``slot`` of an arena table."""
-    return bytes_at(table[slot])
+i32 = _slot_reader(32, ctypes.c_int32)  # the int32 array in a slot of an arena table
+u8 = _slot_reader(8, ctypes.c_uint8)  # the uint8 array in a slot of an arena table
 
 
-@inline
-def room(table: Any, slot: Any) -> Any:
-    """Length of the array in ``slot`` of an arena table."""
-    return table[slot + 1]
+def _length_reader() -> Any:
+    """A function from (table, slot) to the length of the array in that slot."""
+    if DISABLED:
+        return lambda table, slot: table[slot + 1]
+
+    @intrinsic  # type: ignore[misc,untyped-decorator]
+    def length_in(typingctx: Any, table: Any, slot: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.load(builder.gep(args[0], [builder.add(args[1], ir.Constant(args[1].type, 1))]))
+
+        return types.int64(table, types.int64), generate
+
+    return length_in
+
+
+room = _length_reader()

@@ -198,44 +198,35 @@ def move_down(g: Any, first: Any, last: Any) -> Any:
 
 
 @entry
-def start_state(g: Any, rule: Any) -> Any:
-    """State before the first byte; negative: grow and retry."""
+def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
+    """State before the first byte (accepting if the empty text is in the language); negative: grow and retry."""
     g = table_at(g)
     begin_items(g)
     status = add_pending(g, rule, END_PC, 0, 0)
     if status < 0:
         return status
     last = close(g, 0)
-    if last < 0:
-        return last
-    return intern_state(g, 0, normalise(g, 0, last))
-
-
-@entry
-def add_empty_text(g: Any, state: Any) -> Any:
-    """The same state, but accepting: for a grammar whose language has the empty text."""
-    g = table_at(g)
-    size = load_state(g, state) if state >= FIRST_STATE else 0
-    if size < 0:
-        return size
-    last = add_configuration(g, size, END_PC, 0)
+    if last >= 0 and accepts_empty:
+        last = add_configuration(g, last, END_PC, 0)
     return last if last < 0 else intern_state(g, 0, normalise(g, 0, last))
 
 
 @entry
-def advance(v: Any, g: Any, state: Any, token: Any) -> Any:
-    """State after an ordinary token; ``NO_STATE`` if not allowed; negative: grow and retry. Cost: its bytes."""
+def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -> Any:
+    """State after an ordinary token or, if ``token`` is negative, after the bytes at ``address``.
+
+    ``NO_STATE`` if not allowed, then ``READ`` of the table says how many bytes could be read; negative: grow and
+    retry. One kernel for both, since each kernel costs seconds to compile. Cost of a call: the bytes.
+    """
     v, g = table_at(v), table_at(g)
     if state == FINISHED:
+        g[GN.READ] = 0
         return NO_STATE
+    if token < 0:
+        target, g[GN.READ] = read_bytes(v, g, state, bytes_at(address), 0, length)
+        return target
     starts = i32(v, VA.TOKEN0)
-    if token < 0 or token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
+    if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
-    target, _ = read_bytes(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    target, g[GN.READ] = read_bytes(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
     return target
-
-
-@entry
-def feed(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
-    """(State after the bytes or ``NO_STATE`` or negative, number of bytes that could be read)."""
-    return read_bytes(table_at(v), table_at(g), state, bytes_at(data.ctypes.data), first_byte, last_byte)

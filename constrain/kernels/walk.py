@@ -11,7 +11,7 @@ from typing import Any
 
 from constrain.kernels.entry import add_tokens, find_entry, find_exit
 from constrain.kernels.jit import entry, helper, inline
-from constrain.kernels.layout import END_PC, FINISHED, FIRST_STATE, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, VA, VN
+from constrain.kernels.layout import END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, VA, VN
 from constrain.kernels.pointers import i32, room, table_at, words_at
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
 from constrain.kernels.step import is_literal, load_state

@@ -31,7 +31,7 @@ from constrain.kernels.layout import (
     UTF8,
     V,
 )
-from constrain.kernels.starts import leaf_start, leaf_step
+from constrain.kernels.leafstep import leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
 from constrain.vocab.trie import build_trie
@@ -112,7 +112,7 @@ class VocabularyIndex:
     def step_leaf(self, state: int, byte: int) -> int:
         """Successor of a leaf state, ``DEAD`` for none."""
         with self.lock:
-            while (target := int(leaf_step(self.table, state, byte))) < 0:
+            while (target := int(leaf_step(self.table, 0, state, byte))) < 0:
                 self.arena.resolve(target)
         return target
 
@@ -157,7 +157,7 @@ class VocabularyIndex:
         self.arena.array("L_UNBOUNDED")[leaf] = unbounded
 
     def _start(self, leaf: int) -> int:
-        while (start := int(leaf_start(self.table, leaf))) < 0:
+        while (start := int(leaf_step(self.table, leaf, -1, 0))) < 0:
             self.arena.resolve(start)
         return start
 
@@ -299,14 +299,14 @@ def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
 
 def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     """Code points whose UTF-8 form needs a byte that no token has. Bytes that UTF-8 never uses do not count."""
-    if not missing - {0xC0, 0xC1, *range(0xF5, 0x100)}:
-        return ()
-    return _rx.merge_ranges(
-        (code, code)
-        for low, high in _rx.ANY_CHAR.ranges  # type: ignore[attr-defined]
-        for code in range(low, high + 1)
-        if not missing.isdisjoint(chr(code).encode())
-    )
+    if any(0x80 <= byte < 0xC0 for byte in missing):  # a continuation byte: rare, and it has no simple form
+        every = (code for low, high in _rx.ANY_CHAR.ranges for code in range(low, high + 1))  # type: ignore[attr-defined]
+        return _rx.merge_ranges((code, code) for code in every if not missing.isdisjoint(chr(code).encode()))
+    ranges = [(byte, byte) for byte in missing if byte < 0x80]
+    for first, last, shift, base in ((0xC2, 0xDF, 6, 0xC0), (0xE0, 0xEF, 12, 0xE0), (0xF0, 0xF4, 18, 0xF0)):
+        leads = (byte - base for byte in missing if first <= byte <= last)
+        ranges += [(lead << shift, min((lead + 1) << shift, _rx.MAX_CODE_POINT + 1) - 1) for lead in leads]
+    return _rx.merge_ranges(ranges)
 
 
 def _build_arena(vocabulary: Vocabulary) -> Arena:

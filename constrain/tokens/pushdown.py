@@ -6,16 +6,13 @@ States of one automaton mean nothing to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from constrain.automata.program import Program, compile_program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, VocabularyError
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
 from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, G
-from constrain.kernels.step import add_empty_text, advance, feed, start_state
+from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
 from constrain.tokens.arena import Arena
@@ -57,11 +54,11 @@ class PushdownAutomaton:
 
     def advance(self, state: int, token: int) -> int | None:
         """The state after ``token``, or ``None`` when the token is not allowed."""
+        if token < 0:
+            return None
         with self.index.lock:
-            after = advance(self._vocabulary_table, self._table, state, token)
-            while after < 0:
+            while (after := advance(self._vocabulary_table, self._table, state, token, 0, 0)) < 0:
                 self._grow(after)
-                after = advance(self._vocabulary_table, self._table, state, token)
         if after != NO_STATE:
             return after  # type: ignore[no-any-return]
         if token in self.vocabulary.eos and self.is_accepting(state):
@@ -104,13 +101,11 @@ class PushdownAutomaton:
     def _feed(self, state: int, data: bytes) -> tuple[int, int]:
         if not data:
             return state, 0
-        if state == FINISHED:
-            return NO_STATE, 0
-        array = np.frombuffer(data, np.uint8)
+        address = np.frombuffer(data, np.uint8).ctypes.data
         with self.index.lock:
-            while (result := feed(self._vocabulary_table, self._table, state, array, 0, len(data)))[0] < 0:
-                self._grow(result[0])
-        return int(result[0]), int(result[1])
+            while (after := advance(self._vocabulary_table, self._table, state, -1, address, len(data))) < 0:
+                self._grow(after)
+            return int(after), self._arena["READ"]
 
     # ---- in words ------------------------------------------------------------------------------------------
 
@@ -159,18 +154,12 @@ class PushdownAutomaton:
     # ---- construction --------------------------------------------------------------------------------------
 
     def _first_state(self) -> int:
-        state = self._retry(lambda: start_state(self._table, self.program.start))
-        if self.program.empty_text:
-            state = self._retry(lambda: add_empty_text(self._table, state))
+        with self.index.lock:
+            while (state := start_state(self._table, self.program.start, self.program.empty_text)) < 0:
+                self._grow(state)
         if state == NO_STATE:
             raise GrammarError("no text at all matches", where=f"rule {self.grammar.start!r}")
-        return state
-
-    def _retry(self, call: Callable[[], Any]) -> int:
-        with self.index.lock:
-            while (status := int(call())) < 0:
-                self._grow(status)
-        return status
+        return int(state)
 
     def _grow(self, status: int) -> None:
         if status == BAD_STATE:

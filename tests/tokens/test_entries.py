@@ -227,6 +227,18 @@ def check_along(twins: list[Terminal], excluded: tuple[str, ...], vocabulary: Vo
         assert all(state is None or not a.is_accepting(state) for a, state in zip(automata, states, strict=True)), text
 
 
+@given(excluded=words(), rng=randoms())
+def test_tokens_that_close_excluded_words(excluded: tuple[str, ...], rng: Random) -> None:
+    """Tokens that are whole words or their ends, quote and more included, in many spellings: all must be cleared."""
+    texts = [spell_json(word, rng) + b",a" for word in excluded for _ in range(4)]
+    starts = [(text, rng.randrange(len(text) - 2)) for text in texts]
+    tokens = [text[i:end] for text, start in starts for i in (0, start) for end in (len(text) - 2, len(text) - 1)]
+    vocabulary = byte_vocabulary(*tokens)
+    twins = exclude_twins(excluded, "json", (0, None))
+    check_equal([around(twin) for twin in twins], vocabulary, rng, walks=2)
+    check_along(twins, excluded, vocabulary, rng)
+
+
 @pytest.mark.parametrize("encoding", ["json", "utf8"])
 @given(vocabulary=vocabularies(), excluded=words(), value=st.text(SYMBOLS, max_size=4), rng=randoms())
 def test_excluded_members(
