@@ -20,6 +20,8 @@ import numba
 import numpy as np
 from numba.core import caching, types
 
+from constrain.kernels.helpers import HelperCompiler
+
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 
@@ -100,6 +102,9 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
     return dispatcher
 
 
+_HELPER: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
+
+
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     """A kernel that Python calls. Compiled at its first call, kept on disk."""
     if DISABLED:
@@ -112,9 +117,9 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that only kernels call."""
-    return function if DISABLED else _compile(function, no_cpython_wrapper=True)
+    return function if DISABLED else _compile(function, **_HELPER)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """A helper copied into its callers: short, on the hot path."""
-    return function if DISABLED else _compile(function, forceinline=True, no_cpython_wrapper=True)
+    return function if DISABLED else _compile(function, forceinline=True, **_HELPER)

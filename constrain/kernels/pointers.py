@@ -99,7 +99,7 @@ def _slot_reader(bits: int, plain: Any) -> Any:
         kind = ctypes.POINTER(plain)
         return lambda table, slot: ctypes.cast(table[slot], kind)
 
-    @intrinsic  # type: ignore[misc,untyped-decorator]
+    @intrinsic
     def array_in(typingctx: Any, table: Any, slot: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             address = builder.load(builder.gep(args[0], [args[1]]))
@@ -119,7 +119,7 @@ def _length_reader() -> Any:
     if DISABLED:
         return lambda table, slot: table[slot + 1]
 
-    @intrinsic  # type: ignore[misc,untyped-decorator]
+    @intrinsic
     def length_in(typingctx: Any, table: Any, slot: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return builder.load(builder.gep(args[0], [builder.add(args[1], ir.Constant(args[1].type, 1))]))
