@@ -22,9 +22,10 @@ from constrain.errors import (
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.lark_text import lark_grammar as lark
 from constrain.frontends.regex import regex_grammar as regex
-from constrain.ir.grammar import Grammar, Literal
+from constrain.ir.grammar import Grammar
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
+from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
 from constrain.vocab.vocabulary import Vocabulary
@@ -48,11 +49,11 @@ def warmup() -> float:
     """
     begin = time.perf_counter()
     tiny = Vocabulary([bytes([byte]) for byte in range(256)], eos=[256])
-    automaton = compile(Grammar("start", {"start": Literal(b"ok")}), tiny)
-    matcher = Matcher(automaton)
+    matcher = Matcher(compile(json_schema({"properties": {"a": {"const": 1}}}), tiny))  # has a leaf with excluded words
     matcher.mask()
-    matcher.advance(ord("o"))
-    matcher.advance_bytes(b"k")
+    matcher.advance(ord("{"))
+    matcher.advance_bytes(b'"b": [1]}')
+    VocabularyIndex.of(tiny).arena.grow_all()
     return time.perf_counter() - begin
 
 
