@@ -15,6 +15,25 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.typed_passes import NativeLowering
 
+# Passes for closures, generators, overloads to inline, literal loops and array expressions: helpers have none of these.
+NOT_NEEDED = frozenset(
+    (
+        "RewriteSemanticConstants",
+        "DeadBranchPrune",
+        "GenericRewrites",
+        "RewriteDynamicRaises",
+        "MakeFunctionToJitFunction",
+        "InlineInlinables",
+        "FindLiterallyCalls",
+        "LiteralUnroll",
+        "LiteralPropagationSubPipelinePass",
+        "InlineOverloads",
+        "NopythonRewrites",
+        "PreParforPass",
+        "DumpParforDiagnostics",
+    )
+)
+
 
 class HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
     """Code to be linked into other libraries: neither optimised as a whole nor turned into machine code."""
@@ -52,6 +71,8 @@ class HelperCompiler(CompilerBase):  # type: ignore[misc]
         """One pipeline: nopython mode."""
         pipeline = PassManager("constrain_helper")
         for step, description in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
+            if step.__name__ in NOT_NEEDED:
+                continue
             pipeline.add_pass(HelperLowering if step is NativeLowering else step, description)
         pipeline.finalize()
         return [pipeline]
