@@ -10,7 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_OPTIONS ?=
-PYTEST_OPTIONS ?=
+PYTEST_OPTIONS ?= -n auto
 # Where the schemas and tokenizers to measure with lie, and how many schemas to take: benchmarks/README.md.
 BENCH_OPTIONS ?= --data ../shared/data/maskbench/dev.zip --tokenizer llama3_1 --limit 100
 
