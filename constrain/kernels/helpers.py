@@ -65,14 +65,13 @@ class HelperLowering(NativeLowering):  # type: ignore[misc]
 
 
 class HelperCompiler(CompilerBase):  # type: ignore[misc]
-    """Numba's pipeline with ``HelperLowering`` in the place of ``NativeLowering``."""
+    """Numba's pipeline with ``HelperLowering``, without the passes that nothing here needs."""
 
     def define_pipelines(self) -> list[Any]:
         """One pipeline: nopython mode."""
-        pipeline = PassManager("constrain_helper")
+        pipeline = PassManager("constrain")
         for step, description in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
-            if step.__name__ in NOT_NEEDED:
-                continue
-            pipeline.add_pass(HelperLowering if step is NativeLowering else step, description)
+            if step.__name__ not in NOT_NEEDED:
+                pipeline.add_pass(HelperLowering if step is NativeLowering else step, description)
         pipeline.finalize()
         return [pipeline]
