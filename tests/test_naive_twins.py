@@ -37,9 +37,7 @@ def test_every_prefix_of_a_member_is_a_prefix(grammar: Grammar) -> None:
 def test_prefixes_that_no_member_has() -> None:
     """Brute force over a finite language: prefixes are exactly the beginnings of members."""
     words = (b"", b"ab", b"ba", b"bab")
-    grammar = Grammar(
-        "s", {"s": Choice(*(Seq(Literal(w), Ref("t")) for w in words)), "t": Repeat(Literal(b"c"), 1, 2)}
-    )
+    grammar = Grammar("s", {"s": Choice(*(Seq(Literal(w), Ref("t")) for w in words)), "t": Repeat(Literal(b"c"), 1, 2)})
     language = {w + b"c" * n for w in words for n in (1, 2)}
     texts = [bytes(t) for n in range(7) for t in itertools.product(b"abc", repeat=n)]
     assert {t for t in texts if accepts(grammar, t)} == language

@@ -40,19 +40,25 @@ class ProgramSimulation:
         return any(self._code[pc] == L_MATCH for pc in state)
 
     def _closure(self, stack: list[int]) -> frozenset[int] | None:
-        code, seen, found = self._code, set(), set()
-        while stack:
-            pc = stack.pop()
-            if pc in seen:
-                continue
-            seen.add(pc)
-            if code[pc] == L_SPLIT:
-                stack += code[pc + 1 : pc + 3]
-            elif code[pc] == L_JUMP:
-                stack.append(code[pc + 1])
-            else:
-                found.add(pc)
-        return frozenset(found) or None
+        return frozenset(closure(self._code, stack)) or None
+
+
+def closure(code: list[int], stack: list[int]) -> list[int]:
+    """The match and class instructions reachable from the addresses on ``stack`` (used up) without a symbol."""
+    seen: set[int] = set()
+    found: list[int] = []
+    while stack:
+        pc = stack.pop()
+        if pc in seen:
+            continue
+        seen.add(pc)
+        if code[pc] == L_SPLIT:
+            stack += code[pc + 1 : pc + 3]
+        elif code[pc] == L_JUMP:
+            stack.append(code[pc + 1])
+        else:
+            found.append(pc)
+    return found
 
 
 class AndSimulation:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from constrain.automata.chardfa import closure
 from constrain.automata.leafcode import LeafCode, compile_leaf
 from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
@@ -269,24 +270,8 @@ def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
     following = np.zeros((len(waiting), len(waiting)), bool)
     for pc in waiting:
         if code[pc] == L_CLASS:
-            following[number[pc], [number[after] for after in _closure(code, pc + 2)]] = True
+            following[number[pc], [number[after] for after in closure(code, [pc + 2])]] = True
     return np.array(waiting), following
-
-
-def _closure(code: list[int], pc: int) -> list[int]:
-    stack, seen, found = [pc], set(), []
-    while stack:
-        pc = stack.pop()
-        if pc in seen:
-            continue
-        seen.add(pc)
-        if code[pc] == L_SPLIT:
-            stack += code[pc + 1 : pc + 3]
-        elif code[pc] == L_JUMP:
-            stack.append(code[pc + 1])
-        else:
-            found.append(pc)
-    return found
 
 
 def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
