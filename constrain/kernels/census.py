@@ -119,28 +119,26 @@ def count_inside(v: Any, item: Any, left: Any) -> Any:
 @helper
 def count_closers(v: Any, item: Any, state: Any) -> Any:
     """Write to ``X_ID`` the closing tokens whose number of symbols fits the window of ``state``; how many."""
-    leaf, read = i32(v, VA.S_LEAF)[state], i32(v, VA.S_COUNT)[state]
-    low, high = i32(v, VA.L_LOW)[leaf], i32(v, VA.L_HIGH)[leaf]
-    found, ids, counts = i32(v, VA.X_ID), i32(v, VA.Z_CLOSER), i32(v, VA.Z_CLOSER_COUNT)
-    first = i32(v, VA.Z_CLOSER0)[item]
-    size = 0
-    for i in range(first, first + i32(v, VA.Z_CLOSERS)[item]):
-        if fits(low, high, read + counts[i]):
-            found[size] = ids[i]
-            size += 1
-    return size
+    first, size = i32(v, VA.Z_CLOSER0)[item], i32(v, VA.Z_CLOSERS)[item]
+    return keep_fitting(v, state, i32(v, VA.Z_CLOSER), i32(v, VA.Z_CLOSER_COUNT), first, size)
 
 
 @helper
 def count_exits(v: Any, item: Any, state: Any) -> Any:
     """Write to ``X_ID`` the trie nodes where the leaf may end inside a token, given the window; how many."""
+    first, size = i32(v, VA.Z_NODE0)[item], i32(v, VA.Z_NODES)[item]
+    return keep_fitting(v, state, i32(v, VA.Z_NODE), i32(v, VA.Z_NODE_COUNT), first, size)
+
+
+@helper
+def keep_fitting(v: Any, state: Any, values: Any, counts: Any, first: Any, size: Any) -> Any:
+    """Write to ``X_ID`` those of ``values[first : first + size]`` after whose symbols ``state`` may end; how many."""
     leaf, read = i32(v, VA.S_LEAF)[state], i32(v, VA.S_COUNT)[state]
     low, high = i32(v, VA.L_LOW)[leaf], i32(v, VA.L_HIGH)[leaf]
-    found, nodes, counts = i32(v, VA.X_ID), i32(v, VA.Z_NODE), i32(v, VA.Z_NODE_COUNT)
-    first = i32(v, VA.Z_NODE0)[item]
-    size = 0
-    for i in range(first, first + i32(v, VA.Z_NODES)[item]):
+    found = i32(v, VA.X_ID)
+    kept = 0
+    for i in range(first, first + size):
         if fits(low, high, read + counts[i]):
-            found[size] = nodes[i]
-            size += 1
-    return size
+            found[kept] = values[i]
+            kept += 1
+    return kept
