@@ -50,6 +50,10 @@ class GrammarError(ConstrainError):
         return "\n".join(lines)
 
 
+class UnsupportedPattern(GrammarError):
+    """A regular expression in order, with a construct that this version does not translate. The message names it."""
+
+
 class UnsupportedSchema(GrammarError):
     """A JSON Schema keyword that this version does not enforce. ``keyword`` and ``pointer`` name it."""
 

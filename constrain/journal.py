@@ -30,7 +30,7 @@ class JournalError(ConstrainError):
 
 
 def job_digest(record_type: RecordType, model: str, settings: Settings) -> str:
-    """A digest of all that decides a record beside its document: type, model, and how the model is asked.
+    """A digest of all that decides a record beside its document: type and how it is read, model and how it is asked.
 
     The token limit is left out: it decides whether a record is finished, not which.
     """
@@ -38,7 +38,7 @@ def job_digest(record_type: RecordType, model: str, settings: Settings) -> str:
     del asked["max_new_tokens"]
     if not settings.sample:
         del asked["temperature"], asked["seed"]
-    facts = json.dumps([record_type.schema, model, asked], sort_keys=True)
+    facts = json.dumps([record_type.schema, dict(record_type.options), model, asked], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 

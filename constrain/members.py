@@ -11,13 +11,19 @@ from functools import lru_cache
 from math import inf
 from random import Random
 
+from constrain.automata.analysis import without_unproductive
+from constrain.automata.course import NO_WORDS, Course, Options, Words, add_word
+from constrain.automata.wordlanguage import WordLanguage
 from constrain.errors import GrammarError, LimitExceeded
+from constrain.ir.bag import State
 from constrain.ir.derivative import SymbolDfa, alphabet, symbol_dfa
 from constrain.ir.grammar import (
+    Bag,
     Choice,
     Encoding,
     Expr,
     Grammar,
+    Item,
     Joined,
     Literal,
     Ref,
@@ -26,6 +32,7 @@ from constrain.ir.grammar import (
     Terminal,
     walk,
 )
+from constrain.ir.words import split_word
 
 MAX_LAYERS = 100_000
 READABLE = ((97, 122), (48, 57), (65, 90), (32, 126), (160, 0x17F))  # a-z 0-9 A-Z, then ASCII, then Latin
@@ -86,6 +93,9 @@ def _cost(expr: Expr, costs: dict[str, Cost]) -> Cost:
             required = [_cost(item, costs) for item, needed in expr.items if needed]
             between = len(required) - 1
             return 1 + sum(required) + (between * _cost(expr.separator, costs) if between > 0 else 0)
+        case Bag():
+            filling = _Filling(expr, costs)
+            return filling.cost() if filling.course else inf
     raise TypeError(f"not a grammar expression: {expr!r}")
 
 
@@ -124,6 +134,8 @@ class _Expansion:
                 self.stack.extend([expr.body] * self.count(expr))
             case Joined():
                 self.stack.extend(reversed(self.pick(expr)))
+            case Bag():
+                self.stack.extend(reversed(self.fill(expr)))
         return b""
 
     def cost(self, expr: Expr) -> Cost:
@@ -149,8 +161,85 @@ class _Expansion:
         parts = [part for item, _ in picked for part in (expr.separator, item)]
         return parts[1:]
 
+    def fill(self, expr: Bag) -> list[Expr]:
+        """Elements to write, with separators between them."""
+        filling = _Filling(expr, self.costs)
+        parts: list[Expr] = []
+        while not filling.is_final() or (self.left > len(parts) and self.rng.random() < 0.6):
+            options = filling.options()
+            if not options:
+                break
+            if self.left > len(parts):
+                i, after = self.rng.choice(options)
+            else:
+                i, after = filling.cheapest(options)
+            parts += [filling.bag.separator] if parts else []
+            parts += filling.take(i, after, self.rng, max(self.left, 0) // 3)
+        return parts
+
     def takes(self, item: Expr) -> bool:
         return self.left > 0 and self.rng.random() < 0.5 and self.cost(item) < inf
+
+
+class _Filling:
+    """A bag while elements are put into it: words are written at once, so that none comes twice."""
+
+    def __init__(self, bag: Bag, costs: dict[str, Cost]) -> None:
+        self.costs = costs
+        finite = {name for name, cost in costs.items() if cost < inf}
+        kept = without_unproductive(bag, finite, lambda terminal: not _lengths(terminal, 0))
+        self.bag = bag if kept is None else kept
+        course = None if kept is None else Course(kept)
+        self.course = course if course is not None and course.start is not None else None
+        self.state: State | None = None if self.course is None else self.course.start
+        self.words: Words = NO_WORDS
+
+    def is_final(self) -> bool:
+        assert self.course is not None and self.state is not None
+        return self.course.control.is_final(self.state)
+
+    def options(self) -> Options:
+        """Items that can be taken; what must come first, where anything must."""
+        assert self.course is not None and self.state is not None
+        options = self.course.options(self.state, self.words)
+        missing = [option for option in options if self.state.missing >> option[0] & 1]
+        return missing or options
+
+    def cheapest(self, options: Options) -> tuple[int, State]:
+        return min(options, key=lambda option: self.item_cost(option[0]))
+
+    def item_cost(self, i: int) -> Cost:
+        return sum(_cost(part, self.costs) for part in self.bag.items[i].parts)
+
+    def cost(self) -> Cost:
+        """Steps for the cheapest elements that will do, words not minded."""
+        total: Cost = 1
+        while not self.is_final():
+            i, self.state = self.cheapest(self.options())
+            total += self.item_cost(i) + _cost(self.bag.separator, self.costs)
+        return total
+
+    def take(self, i: int, after: State, rng: Random, size: int) -> list[Expr]:
+        """The parts of one more element; its word as the text that it is."""
+        item: Item = self.bag.items[i]
+        self.state = after
+        if item.word is None:
+            return [item.body]
+        value, text = self.new_word(item.word, after, rng, size)
+        self.words = add_word(self.words, value)
+        return [part if part is not item.word else Literal(text) for part in item.parts]
+
+    def new_word(self, terminal: Terminal, after: State, rng: Random, size: int) -> tuple[str, bytes]:
+        """A word that may be written here: a random one, or the next shortest when those come out that may not."""
+        assert self.course is not None
+        barred = self.course.barred(after, self.words)
+        for attempt in range(20):
+            text = sample_terminal(terminal, rng, size + attempt)
+            value = split_word(text, terminal.encoding)[0]
+            if value not in barred:
+                return value, text
+        value = next(value for value in WordLanguage(terminal).values() if value not in barred)
+        return value, spell([ord(symbol) for symbol in value[1:]], terminal.encoding, rng)
 
 
 # --- Terminals -----------------------------------------------------------------------------------------------------

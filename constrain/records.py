@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,17 @@ class Document:
 
 @dataclass(frozen=True)
 class RecordType:
-    """What a record must be: a JSON Schema, and the Pydantic model that it came from, if it did."""
+    """What a record must be: a JSON Schema, the Pydantic model that it came from, if it did, and the options with which
+    ``json_schema_grammar`` reads it."""
 
     schema: Mapping[str, Any]
     model_class: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Any) -> RecordType:
-        """From a schema (a dict, or the path of a JSON file), a Pydantic model class, or a ``RecordType``.
+    def of(cls, source: Any, **options: Any) -> RecordType:
+        """From a schema (a dict, or the path of a JSON file), a Pydantic model class, or a ``RecordType``, which has
+        its options.
 
         Raises ``GrammarError`` for what is none of these, ``OSError`` for a file that cannot be read.
         """
@@ -83,14 +86,15 @@ class RecordType:
         if isinstance(source, (str, Path)):
             source = _read_schema(Path(source))
         if hasattr(source, "model_json_schema"):
-            return cls(source.model_json_schema(), source)
+            # as ``json_schema_grammar`` of the class itself: Pydantic drops other members
+            return cls(source.model_json_schema(), source, {"extra_properties": "never", **options})
         if not isinstance(source, Mapping):
             raise GrammarError(f"a record type is a JSON Schema object, not {source!r}")
-        return cls(source)
+        return cls(source, options=options)
 
     @property
     def grammar(self) -> Grammar:
-        return json_schema_grammar(dict(self.schema))
+        return json_schema_grammar(dict(self.schema), **self.options)
 
     def parse(self, text: str) -> Any:
         """The value that ``text`` is, checked by the Pydantic model if there is one. Raises ``DocumentError``."""
@@ -186,8 +190,8 @@ def _describe(schema: Mapping[str, Any]) -> Iterator[str]:
     properties = schema.get("properties", {})
     if not properties:
         yield f"(a JSON value of this schema) {json.dumps(schema, ensure_ascii=False)}"
-    for name, field in properties.items():
-        details = field if isinstance(field, Mapping) else {}
+    for name, schema_of_field in properties.items():
+        details = schema_of_field if isinstance(schema_of_field, Mapping) else {}
         note = details.get("description") or details.get("title") or details.get("type", "")
         choices = details.get("enum")
         yield f"- {name}: {note}" + (f" (one of {', '.join(map(str, choices))})" if choices else "")

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from constrain.automata.course import Course
 from constrain.errors import GrammarError
 from constrain.ir.grammar import (
+    EMPTY,
     NEVER,
+    Bag,
     Choice,
     Expr,
     Grammar,
+    Item,
     Joined,
     Literal,
     Ref,
@@ -111,6 +115,8 @@ def nullable(expr: Expr, rules: set[str]) -> bool:
         return terminal_nullable(expr)  # type: ignore[arg-type]
     if kind is NonEmpty:
         return False
+    if kind is Bag:
+        return expr.low == 0 and not any(item.low for item in expr.items)  # type: ignore[attr-defined]
     assert isinstance(expr, Joined)
     return nullable_joined(expr, rules)
 
@@ -156,7 +162,39 @@ def productive(expr: Expr, rules: set[str], is_empty: IsEmpty) -> bool:
             return all(productive(p, rules, is_empty) for p in needed) and (
                 len(needed) < 2 or productive(expr.separator, rules, is_empty)
             )
+        case Bag():
+            bag = without_unproductive(expr, rules, is_empty)
+            return bag is not None and (nullable(bag, rules) or Course(bag).start is not None)
     raise TypeError(f"not a grammar expression: {expr!r}")
+
+
+def without_unproductive(bag: Bag, rules: set[str], is_empty: IsEmpty) -> Bag | None:
+    """The bag without items that match nothing or need such; ``None`` when one of them must be there."""
+    kept = {i for i, item in enumerate(bag.items) if all(productive(part, rules, is_empty) for part in item.parts)}
+    while lost := {i for i in kept if not kept.issuperset(bag.items[i].needs)}:
+        kept -= lost
+    if any(item.low for i, item in enumerate(bag.items) if i not in kept):
+        return None
+    alone = not productive(bag.separator, rules, is_empty)
+    if len(kept) == len(bag.items) and not alone:
+        return bag
+    if alone and bag.low > 1:
+        return None
+    number = {i: place for place, i in enumerate(sorted(kept))}
+    items = tuple(
+        with_parts(item, item.parts, tuple(number[need] for need in item.needs))
+        for item in (bag.items[i] for i in sorted(kept))
+    )
+    if not alone:
+        return Bag(items, bag.separator, bag.low, bag.high, ordered=bag.ordered)
+    high = 1 if bag.high is None else min(bag.high, 1)
+    return Bag(items, EMPTY, bag.low, high, ordered=bag.ordered)
+
+
+def with_parts(item: Item, parts: tuple[Expr, ...], needs: tuple[int, ...]) -> Item:
+    """The item with other parts (as many, in the order of ``Item.parts``) and other needs."""
+    opening = parts[0] if item.opening is not None else None
+    return Item(parts[-1], item.low, item.high, opening=opening, word=item.word, needs=needs)
 
 
 def prune(expr: Expr, rules: set[str], is_empty: IsEmpty) -> Expr:
@@ -184,6 +222,13 @@ def prune(expr: Expr, rules: set[str], is_empty: IsEmpty) -> Expr:
                 if productive(item, rules, is_empty)
             )
             return Joined(items, prune(expr.separator, rules, is_empty))
+        case Bag():
+            bag = without_unproductive(expr, rules, is_empty)
+            assert bag is not None
+            parts = (tuple(prune(part, rules, is_empty) for part in item.parts) for item in bag.items)
+            elements = (with_parts(item, new, item.needs) for item, new in zip(bag.items, parts, strict=True))
+            separator = prune(bag.separator, rules, is_empty)
+            return Bag(tuple(elements), separator, bag.low, bag.high, ordered=bag.ordered)
     return expr
 
 
@@ -197,5 +242,7 @@ def why_empty(name: str, rules: dict[str, Expr], found: set[str], is_empty: IsEm
             return f"its terminal {show(node)} matches nothing"
         if isinstance(node, Ref) and node.name not in found and node.name != name:
             return f"it needs rule {node.name!r}, which matches nothing either"
+        if isinstance(node, Bag) and not productive(node, found, is_empty):
+            return f"its {show(node)} cannot be filled: bounds that contradict each other, or too few words or items"
         stack.extend(children(node))
     return "every alternative needs the rule itself again, or there is no alternative"

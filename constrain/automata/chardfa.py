@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from constrain.errors import LimitExceeded
 from constrain.kernels.layout import L_CLASS, L_JUMP, L_MATCH, L_SPLIT
 
-MAX_STATES = 50_000
+MAX_STATES = 10_000
 
 
 class Simulation(Protocol):
@@ -25,22 +25,36 @@ class Simulation(Protocol):
 
 
 class ProgramSimulation:
-    """Subset simulation of a leaf program: a state is the frozen set of waiting instructions."""
+    """Subset simulation of a leaf program: states are numbers of sets of waiting instructions; steps are remembered."""
 
     def __init__(self, code: list[int], sets: list[frozenset[int]]) -> None:
         self._code = code
         self._sets = sets
-        self.start = self._closure([0])
+        self._numbers: dict[frozenset[int], int] = {}
+        self._members: list[frozenset[int]] = []
+        self._steps: list[dict[int, int | None]] = []
+        self.start = self._number([0])
 
-    def step(self, state: frozenset[int], symbol: int) -> frozenset[int] | None:
-        code = self._code
-        return self._closure([pc + 2 for pc in state if code[pc] == L_CLASS and symbol in self._sets[code[pc + 1]]])
+    def step(self, state: int, symbol: int) -> int | None:
+        known = self._steps[state]
+        if symbol not in known:
+            code, sets = self._code, self._sets
+            after = [pc + 2 for pc in self._members[state] if code[pc] == L_CLASS and symbol in sets[code[pc + 1]]]
+            known[symbol] = self._number(after) if after else None
+        return known[symbol]
 
-    def accepts(self, state: frozenset[int]) -> bool:
-        return any(self._code[pc] == L_MATCH for pc in state)
+    def accepts(self, state: int) -> bool:
+        return any(self._code[pc] == L_MATCH for pc in self._members[state])
 
-    def _closure(self, stack: list[int]) -> frozenset[int] | None:
-        return frozenset(closure(self._code, stack)) or None
+    def _number(self, stack: list[int]) -> int | None:
+        members = frozenset(closure(self._code, stack))
+        if not members:
+            return None
+        number = self._numbers.setdefault(members, len(self._members))
+        if number == len(self._members):
+            self._members.append(members)
+            self._steps.append({})
+        return number
 
 
 def closure(code: list[int], stack: list[int]) -> list[int]:
@@ -96,11 +110,38 @@ class NotSimulation:
         return state[0] is None or not self._body.accepts(state[0])
 
 
+class NothingSimulation:
+    """The empty language."""
+
+    start: Any = None
+
+    def step(self, state: Any, symbol: int) -> None:
+        return None
+
+    def accepts(self, state: Any) -> bool:
+        return False
+
+
 class Table(NamedTuple):
     """``edges[q]`` lists (target, classes); state 0 starts."""
 
     edges: tuple[tuple[tuple[int, frozenset[int]], ...], ...]
     accepting: tuple[bool, ...]
+
+
+class TableSimulation:
+    """A table, from any of its states."""
+
+    def __init__(self, table: Table, start: int = 0) -> None:
+        self._targets = [{symbol: target for target, symbols in row for symbol in symbols} for row in table.edges]
+        self._accepting = table.accepting
+        self.start = start
+
+    def step(self, state: int, symbol: int) -> int | None:
+        return self._targets[state].get(symbol)
+
+    def accepts(self, state: int) -> bool:
+        return self._accepting[state]
 
 
 def explore(machine: Simulation, alphabet: tuple[int, ...]) -> Table | None:
@@ -135,6 +176,35 @@ def _trim(edges: list[dict[int, set[int]]], accepting: list[bool]) -> Table | No
     number = {q: i for i, q in enumerate(q for q in range(len(edges)) if alive[q])}
     kept = tuple(tuple((number[t], frozenset(symbols)) for t, symbols in edges[q].items() if alive[t]) for q in number)
     return Table(kept, tuple(accepting[q] for q in number))
+
+
+def minimise(table: Table) -> Table:
+    """The same language with the fewest states (Moore 1956: split classes until successors agree)."""
+    size = len(table.edges)
+    rows = [{symbol: target for target, symbols in row for symbol in symbols} for row in table.edges]
+    kinds = [int(accepts) for accepts in table.accepting]
+    count = len(set(kinds))
+    while True:
+        keys: dict[Hashable, int] = {}
+        fresh = [
+            keys.setdefault((kinds[q], frozenset((s, kinds[t]) for s, t in rows[q].items())), len(keys))
+            for q in range(size)
+        ]
+        if len(keys) == count:
+            break
+        kinds, count = fresh, len(keys)
+    if count == size:
+        return table
+    first = {kind: q for q, kind in reversed(list(enumerate(kinds)))}
+    order = sorted(first, key=first.__getitem__)  # the start comes first
+    place = {kind: i for i, kind in enumerate(order)}
+    edges = []
+    for kind in order:
+        row: dict[int, set[int]] = {}
+        for symbol, target in rows[first[kind]].items():
+            row.setdefault(place[kinds[target]], set()).add(symbol)
+        edges.append(tuple((target, frozenset(symbols)) for target, symbols in row.items()))
+    return Table(tuple(edges), tuple(table.accepting[first[kind]] for kind in order))
 
 
 def reach_back(size: int, pairs: list[tuple[int, int]], goals: list[bool]) -> list[bool]:

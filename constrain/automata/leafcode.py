@@ -1,7 +1,7 @@
 """Regular expression -> leaf program: Thompson construction over classes of symbols.
 
-Intersections and complements are first turned into deterministic automata (``automata/chardfa.py``) whose states
-and transitions become instructions; everything else translates directly, in linear size.
+Intersections and complements are first turned into deterministic automata (``automata/chardfa.py``). The states
+and transitions of these, and of graphs, become instructions; everything else translates directly, in linear size.
 """
 
 from __future__ import annotations
@@ -11,8 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from constrain.automata.chardfa import AndSimulation, NotSimulation, ProgramSimulation, Simulation, Table, explore
-from constrain.automata.partition import Partition
+from constrain.automata.chardfa import (
+    AndSimulation,
+    NothingSimulation,
+    NotSimulation,
+    ProgramSimulation,
+    Simulation,
+    Table,
+    TableSimulation,
+    explore,
+    minimise,
+)
+from constrain.automata.partition import Partition, edge_ranges
 from constrain.errors import LimitExceeded
 from constrain.ir import rx as _rx
 from constrain.ir.rx import Rx
@@ -55,18 +65,21 @@ def compile_leaf(rx: Rx, top: int) -> LeafCode | None:
 
 @dataclass(frozen=True, slots=True)
 class Machine(Rx):
-    """A trimmed deterministic automaton inside an expression; stands for an intersection or complement."""
+    """A trimmed deterministic automaton inside an expression; stands for an intersection, complement or graph."""
 
     table: Table
 
 
 def _determinise_boolean(rx: Rx, partition: Partition) -> Rx:
-    """Replace each And / Not by a ``Machine``, or by ``NOTHING``, and simplify around it."""
+    """Replace each And / Not / Graph by a ``Machine``, or by ``NOTHING``, and simplify around it."""
     match rx:
         case _rx.Chars():  # nothing when it lies past the alphabet, or has surrogates only
             return rx if partition.classes_of(rx) else _rx.NOTHING
         case Machine():
             return rx
+        case _rx.Graph():
+            table = _table(rx, partition)
+            return Machine(table) if table else _rx.NOTHING
         case _rx.Concat(parts):
             return _rx.concat(_determinise_boolean(p, partition) for p in parts)
         case _rx.Union(parts):
@@ -76,18 +89,55 @@ def _determinise_boolean(rx: Rx, partition: Partition) -> Rx:
         case _rx.Repeat(body, low, high):
             return _rx.repeat(_determinise_boolean(body, partition), low, high)
         case _rx.And() | _rx.Not():
-            table = explore(_simulation(rx, partition), partition.alphabet)
+            table = explore(simulation(rx, partition), partition.alphabet)
             return Machine(table) if table else _rx.NOTHING
     raise TypeError(f"not a regular expression: {rx!r}")
 
 
-def _simulation(rx: Rx, partition: Partition) -> Simulation:
+def _all_of(parts: list[Simulation], partition: Partition) -> Simulation:
+    """The intersection, two by two: minimal automata on the way keep the product small."""
+    while len(parts) > 2:
+        table = explore(AndSimulation(parts[:2]), partition.alphabet)
+        if table is None:
+            return NothingSimulation()
+        parts = [TableSimulation(minimise(table)), *parts[2:]]
+    return AndSimulation(parts)
+
+
+def _small(rx: Rx, partition: Partition) -> Simulation:
+    """A part of an intersection or complement, as a minimal automaton: products of small automata are small."""
+    if isinstance(rx, _rx.Not):
+        return NotSimulation(_small(rx.body, partition))
+    table = explore(simulation(rx, partition), partition.alphabet)
+    return NothingSimulation() if table is None else TableSimulation(minimise(table))
+
+
+def _table(graph: _rx.Graph, partition: Partition) -> Table | None:
+    """A graph over classes of symbols."""
+    members = {pair: partition.classes_of(_rx.Chars((pair,))) for pair in edge_ranges(graph.edges)}
+    edges = []
+    for row in graph.edges:
+        joined: dict[int, frozenset[int]] = {}
+        for low, high, target in row:
+            known = joined.get(target)
+            joined[target] = members[low, high] if known is None else known | members[low, high]
+        edges.append(tuple(joined.items()))
+    table = Table(tuple(edges), tuple(state in graph.finals for state in range(len(edges))))
+    if graph.start == 0 and all(members.values()):
+        return table
+    return explore(TableSimulation(table, graph.start), partition.alphabet)  # ranges outside the alphabet: trim again
+
+
+def simulation(rx: Rx, partition: Partition) -> Simulation:
+    """A deterministic machine for ``rx`` over the classes of ``partition``, which was made of it or of more."""
     match rx:
         case _rx.And(parts):
-            return AndSimulation([_simulation(p, partition) for p in parts])
+            return _all_of([_small(part, partition) for part in parts], partition)
         case _rx.Not(body):
-            return NotSimulation(_simulation(body, partition))
+            return NotSimulation(_small(body, partition))
     rx = _determinise_boolean(rx, partition)
+    if isinstance(rx, Machine):
+        return TableSimulation(rx.table)
     emitter = _Emitter(partition)
     if rx == _rx.NOTHING:
         emitter.class_(frozenset())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from constrain.ir import rx as _rx
 from constrain.ir.rx import Chars, Rx
 
@@ -49,6 +51,8 @@ class Partition:
                     stack.extend(parts)
                 case _rx.Repeat(body, _, _) | _rx.Not(body):
                     stack.append(body)
+                case _rx.Graph(edges):
+                    found |= dict.fromkeys(Chars((pair,)) for pair in edge_ranges(edges))
                 case _:
                     raise TypeError(f"not a regular expression: {node!r}")
         return cls(list(found), top)
@@ -56,6 +60,11 @@ class Partition:
     def classes_of(self, chars: Chars) -> frozenset[int]:
         bit = 1 << self._index[chars] + 1
         return frozenset(number for mask, number in self._masks.items() if mask >= 0 and mask & bit)
+
+
+def edge_ranges(edges: Iterable[tuple[_rx.Edge, ...]]) -> dict[tuple[int, int], None]:
+    """The different ranges of symbols on the edges of a ``Graph``, in order."""
+    return dict.fromkeys((low, high) for row in edges for low, high, _ in row)
 
 
 _SURROGATES = (_rx.SURROGATES,)

@@ -8,6 +8,8 @@
     SPLIT n a1 .. an         go on at each address
     JUMP a     RETURN
     LOOP rule low high       with the register counting matches of ``rule`` so far: match again, or fall through
+    BAG shape                with the register naming a memory (0: of this shape, no words): what it says
+                             (``tokens/memories.py``)
 
 Rules never match the empty string: where they would, their call sites branch around the call.
 """
@@ -29,10 +31,11 @@ from constrain.automata.analysis import (
     terminal_nullable,
     why_empty,
 )
+from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.recursion import Component, components, left_calls, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
-from constrain.ir.grammar import Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
-from constrain.kernels.layout import CALL, END, JUMP, LOOP, RETURN, SPLIT, TAIL
+from constrain.ir.grammar import Bag, Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
+from constrain.kernels.layout import BAG, CALL, END, JUMP, LOOP, RETURN, SPLIT, TAIL
 
 MAX_CODE = 1 << 26
 LAST_RANK = 1 << 30  # leaves: nothing is called from inside one
@@ -49,6 +52,7 @@ class Program:
     empty_text  is the empty text in the language
     names       (address, rule name) ascending by address, for messages
     terminals   rule number -> terminal
+    bags        the bags; the shape before the first element of number i is shape i + 1
     """
 
     code: array[int] = field(default_factory=lambda: array("i", [END]))
@@ -58,6 +62,7 @@ class Program:
     empty_text: bool = False
     names: list[tuple[int, str]] = field(default_factory=list)
     terminals: dict[int, Terminal] = field(default_factory=dict)
+    bags: list[BagRules] = field(default_factory=list)
 
 
 def compile_program(grammar: Grammar, leaf: Callable[[Terminal], int], *, dead: int) -> Program:
@@ -133,6 +138,7 @@ class _Emitter:
             Choice: self._choice,
             Repeat: self._repeat,
             Joined: self._joined,
+            Bag: self._bag,
         }
 
     # ---- rules ---------------------------------------------------------------------------------------------
@@ -343,6 +349,18 @@ class _Emitter:
         for place in ends:
             self.code[place] = len(self.code)
         return self._leave(tail)
+
+    def _bag(self, expr: Bag, tail: bool) -> None:
+        name = self.program.names[-1][1]
+        self.program.bags.append(compile_bag(expr, self.nulls, name, lambda part: self._part_rule(part, name)))
+        self.code.extend((BAG, len(self.program.bags)))
+        self._leave(tail)
+
+    def _part_rule(self, part: Expr, name: str) -> int:
+        """A rule for a part of an element, which is a rule already or becomes a nameless one."""
+        if isinstance(part, Terminal):
+            return (self.leaf_rules.get(id(part)) or self._new_leaf(part))[0]
+        return self.rule(part.name) if isinstance(part, Ref) else self._new_rule(name, part)
 
     def _exit_split(self) -> int:
         """A split between what follows and a place to patch."""

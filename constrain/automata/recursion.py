@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from constrain.automata.analysis import NonEmpty, nullable
-from constrain.ir.grammar import EMPTY, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, expand_joined
+from constrain.errors import GrammarError
+from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, expand_joined
 
 Split = tuple[list[tuple[str, Expr]], list[Expr]]
 
@@ -57,6 +58,9 @@ def _collect(expr: Expr, nulls: set[str], found: set[str]) -> None:
                     _collect(expr.separator, nulls, found)
                 elif required:
                     return
+        case Bag():  # no element is empty, so nothing after the first one is reached
+            for element in expr.items:
+                _collect(Seq(*element.parts), nulls, found)
 
 
 def components(rules: dict[str, Expr], nulls: set[str]) -> dict[str, Component]:
@@ -109,6 +113,14 @@ def split_left(expr: Expr, inside: set[str], nulls: set[str]) -> Split:
             return [(name, Seq(after, again)) for name, after in lefts], [Seq(r, again) for r in rest]
         case Joined():
             return split_left(expand_joined(expr), inside, nulls)
+        case Bag():
+            if not inside.isdisjoint(left_calls(expr, nulls)):
+                name = min(inside & left_calls(expr, nulls))
+                raise GrammarError(
+                    f"rule {name!r} begins with a bag whose elements begin with that rule",
+                    hint="write that list without left recursion",
+                )
+            return [], [Bag(expr.items, expr.separator, max(expr.low, 1), expr.high, ordered=expr.ordered)]
     raise TypeError(f"not a grammar expression: {expr!r}")
 
 

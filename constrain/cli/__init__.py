@@ -1,8 +1,8 @@
 """The command ``constrain``: one module a sub-command, each with ``configure(parser)`` and ``run(arguments)``.
 
 Only the module of the sub-command that is asked for is imported, so that ``constrain --help`` and ``constrain check``
-do not wait for torch. Exit codes: 0 yes or done, 1 no (not in the language; some documents failed), 2 a mistake in the
-question or its files, 130 interrupted.
+do not wait for torch. Exit codes: 0 yes or done, 1 no (not in the language; not all enforced; some documents failed),
+2 a mistake in the question or its files, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ YES, NO, MISUSE, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "extract": "JSON records of a given type out of text documents, by a language model",
     "check": "does a text belong to a grammar's language, and if not, where does it leave it",
+    "schema": "what becomes of each keyword of a JSON Schema: how it is enforced, or why it is refused",
     "sample": "random texts of a grammar's language",
     "mask": "the tokens that a grammar allows after a prefix",
     "warmup": "compile the engine's kernels now, so that no later call waits for them",

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from constrain.adapters.bundled import BUNDLED
 from constrain.cli import NO, YES, UsageError
 from constrain.cli.output import note, write_json
+from constrain.cli.schema_options import add_schema_options, blaming_options, note_unenforced, schema_options
 from constrain.ir.grammar import Grammar
 from constrain.journal import Journal, job_digest, line_of
 from constrain.records import (
@@ -59,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--gguf", metavar="FILE.gguf", help="a model in a GGUF file")
     _configure_generation(add)
     add("--no-progress", action="store_true", help="no progress bar")
+    add_schema_options(parser)
 
 
 def _configure_generation(add: Callable[..., Any]) -> None:
@@ -73,8 +75,11 @@ def run(options: argparse.Namespace) -> int:
     """Run ``constrain extract``; the exit code."""
     if options.gguf is not None and not Path(options.gguf).is_file():
         raise FileNotFoundError(2, "there is no such file", options.gguf)
-    record_type = RecordType.of(import_class(options.model_class) if options.model_class else options.schema)
-    grammar = record_type.grammar  # a schema that cannot be enforced is refused before the model is loaded
+    source_type = import_class(options.model_class) if options.model_class else options.schema
+    record_type = RecordType.of(source_type, **schema_options(options))
+    with blaming_options():
+        grammar = record_type.grammar  # a schema that cannot be enforced is refused before the model is loaded
+    note_unenforced(grammar)
     settings = Settings(options.instruction, options.max_new_tokens, options.sample, options.temperature, options.seed)
     source = options.gguf or options.model
     documents = [Document.read(path) for path in dict.fromkeys(options.documents)]

@@ -33,9 +33,12 @@ MAX_CONTEXTS = 2000  # resolutions of one node in one context; real patterns nee
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A zero-width test. ``kind``: ``start``; ``end``; ``end_or_newline`` (Python's ``$``); ``line`` (multiline)."""
+    """A zero-width test. ``kind``: ``start``; ``end``; ``end_or_newline`` (Python's ``$``); ``line`` (multiline).
 
-    kind: Literal["start", "end", "end_or_newline", "line_start", "line_end"]
+    ``word_edge`` and its contrary are resolved in ``look_around``.
+    """
+
+    kind: Literal["start", "end", "end_or_newline", "line_start", "line_end", "word_edge", "no_word_edge"]
     spelling: str
 
 
@@ -62,7 +65,16 @@ class Loop:
     high: int | None
 
 
-Node = Rx | Anchor | Sequenced | Either | Loop
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A test of what follows (or, if ``behind``, precedes): ``body`` must match there, or must not (``negated``)."""
+
+    body: Node
+    behind: bool
+    negated: bool
+
+
+Node = Rx | Anchor | Sequenced | Either | Loop | Look
 
 
 def sequence(parts: Sequence[Node]) -> Node:
@@ -102,8 +114,22 @@ def loop(body: Node, low: int, high: int | None) -> Node:
     return body if (low, high) == (1, 1) else Loop(body, low, high)
 
 
+def looks_around(node: Node) -> bool:
+    """Is there a test in it that needs ``look_around``?"""
+    match node:
+        case Look():
+            return True
+        case Anchor(kind, _):
+            return kind in ("word_edge", "no_word_edge")
+        case Sequenced(parts) | Either(parts):
+            return any(map(looks_around, parts))
+        case Loop(body, _, _):
+            return looks_around(body)
+    return False
+
+
 def resolve(node: Node) -> Rx:
-    """The strings that the node matches from the beginning to the end of the text."""
+    """The strings that the node matches from the beginning to the end of the text. Without look-around only."""
     return node if isinstance(node, Rx) else _Resolver().language(node, True, END)
 
 
@@ -122,8 +148,10 @@ class _Resolver:
             self.known[key] = self._compute(node, left, right)
         return self.known[key]
 
-    def _compute(self, node: Anchor | Sequenced | Either | Loop, left: bool, right: Right) -> Rx:
+    def _compute(self, node: Anchor | Sequenced | Either | Loop | Look, left: bool, right: Right) -> Rx:
         match node:
+            case Look():
+                raise TypeError("look-around is not resolved here")
             case Anchor():
                 return EPSILON if _holds(node, left, right) else NOTHING
             case Either(parts):

@@ -12,10 +12,10 @@ import re
 from functools import lru_cache
 from typing import NoReturn
 
-from constrain.errors import GrammarError
+from constrain.errors import UnsupportedPattern
 from constrain.frontends import char_sets
-from constrain.frontends.anchored import Anchor, Node, either, loop, sequence
-from constrain.frontends.python_regex import refusal, syntax_error
+from constrain.frontends.anchored import Anchor, Look, Node, either, loop, sequence
+from constrain.frontends.python_regex import syntax_error
 from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
 
@@ -23,6 +23,7 @@ _SETS: dict[str, Ranges] = {**char_sets.ASCII_SETS, "s": char_sets.ECMA_SPACE}
 _DOT = rx.chars(rx.invert_ranges(char_sets.ECMA_LINE_ENDS))
 _START = Anchor("start", "^")
 _END = Anchor("end", "$")
+_EDGES = {"b": Anchor("word_edge", "\\b"), "B": Anchor("no_word_edge", "\\B")}
 _CONTROLS = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _QUANTIFIER = re.compile(r"(?:([*+?])|\{([0-9]+)(,([0-9]*))?\})\??")
 _MARKS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -31,6 +32,8 @@ _HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]+)\}")
 _LOW_SURROGATE = re.compile(r"\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
 _PROPERTY = re.compile(r"[pP]\{([A-Za-z0-9_=]*)\}")
 _GROUP_NAME = re.compile(r"<([A-Za-z_$][\w$]*)>")
+_REFERENCE = re.compile(r"([1-9][0-9]*)|k<([A-Za-z_$][\w$]*)>")
+_LOOK = re.compile(r"\?(<?)([=!])")
 _WHY_NOT_A_LETTER = {
     "A": "ECMA-262 has no \\A; write ^",
     "Z": "ECMA-262 has no \\Z; write $",
@@ -39,7 +42,7 @@ _WHY_NOT_A_LETTER = {
 
 
 def parse(pattern: str) -> Node:
-    """The pattern as nodes. Raises ``GrammarError`` for bad syntax and for refused constructs."""
+    """The pattern as nodes. Raises ``GrammarError`` for bad syntax, ``UnsupportedPattern`` for refused constructs."""
     parser = _Parser(pattern)
     node = parser.alternatives()
     if parser.at < len(pattern):
@@ -53,13 +56,25 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.groups: list[str | None] = []  # by number, less one: what each has matched, where that is certain
+        self.names: dict[str, int] = {}
+        self.behind = 0  # look-behinds around
 
     def alternatives(self) -> Node:
+        opened = len(self.groups)
         branches = [self.branch()]
         while self.text.startswith("|", self.at):
             self.at += 1
+            self.forget(opened)
             branches.append(self.branch())
-        return branches[0] if len(branches) == 1 else either(branches)
+        if len(branches) == 1:
+            return branches[0]
+        self.forget(opened)
+        return either(branches)
+
+    def forget(self, opened: int) -> None:
+        """The groups from this number on need not have matched: what a reference to them matches is not certain."""
+        self.groups[opened:] = [None] * (len(self.groups) - opened)
 
     def branch(self) -> Node:
         text, size = self.text, len(self.text)
@@ -69,16 +84,16 @@ class _Parser:
             if plain:
                 self.plain(plain[0], parts)
                 continue
-            start = self.at
+            start, opened = self.at, len(self.groups)
             atom = self.atom(text[start])
-            parts.append(self.quantified(atom, start))
+            parts.append(self.quantified(atom, start, opened))
         return parts[0] if len(parts) == 1 else sequence(parts)
 
     def plain(self, run: str, parts: list[Node]) -> None:
         """Ordinary characters; the last one may carry a quantifier."""
         self.at += len(run)
         parts.extend(char_sets.one(ord(c)) for c in run[:-1])
-        parts.append(self.quantified(char_sets.one(ord(run[-1])), self.at - 1))
+        parts.append(self.quantified(char_sets.one(ord(run[-1])), self.at - 1, len(self.groups)))
 
     def atom(self, first: str) -> Node:
         self.at += 1
@@ -110,53 +125,83 @@ class _Parser:
                 "this is no quantifier in ECMA-262", self.at - 1, "write {0,5} for up to five; escape a plain \\{"
             )
 
-    def quantified(self, atom: Node, start: int) -> Node:
+    def quantified(self, atom: Node, start: int, opened: int) -> Node:
+        """``atom``, read from ``start`` on, with the quantifier behind it; its groups are those from ``opened`` on."""
         found = _QUANTIFIER.match(self.text, self.at) if self.at < len(self.text) else None
         if not found:
             return atom
-        if self.text[start] in "^$":
-            self.fail("nothing to repeat", self.at, "an anchor cannot be repeated")
+        if self.text[start] in "^$" or self.text.startswith(("\\b", "\\B", "(?<=", "(?<!"), start):
+            self.fail("nothing to repeat", self.at, "a test of a position cannot be repeated")
         mark, least, comma, most = found.groups()
         low, high = _MARKS[mark] if mark else (int(least), int(most) if most else None if comma else int(least))
         if high is not None and high < low:
             self.fail("numbers out of order in a quantifier", self.at)
         self.at = found.end()
+        if low == 0:
+            self.forget(opened)
         return loop(atom, low, high)
 
     def group(self) -> Node:
-        opening = self.at - 1
-        if self.text.startswith("?", self.at):
-            self.group_kind()
+        opening, opened = self.at - 1, len(self.groups)
+        look = _LOOK.match(self.text, self.at)
+        if look:
+            self.at = look.end()
+            self.behind += bool(look[1])
+        number = self.capture() if not look else None
         node = self.alternatives()
         if not self.text.startswith(")", self.at):
             self.fail("missing ), unterminated group", opening)
         self.at += 1
+        if look:
+            self.behind -= bool(look[1])
+            if look[2] == "!":
+                self.forget(opened)
+            return Look(node, bool(look[1]), look[2] == "!")
+        if number is not None:
+            self.groups[number] = _only_word(node)
         return node
 
-    def group_kind(self) -> None:
-        rest = self.text[self.at + 1 : self.at + 3]
-        if rest[:1] == ":":
+    def capture(self) -> int | None:
+        """Reads what tells the kind of a group; the number (less one) of a capturing one."""
+        if self.text.startswith("?:", self.at):
             self.at += 2
-        elif rest[:1] in ("=", "!") and rest:
-            raise refusal(self.text, "look-ahead")
-        elif rest in ("<=", "<!"):
-            raise refusal(self.text, "look-behind")
-        else:
+            return None
+        if self.text.startswith("?", self.at):
+            rest = self.text[self.at + 1 : self.at + 3]
             name = _GROUP_NAME.match(self.text, self.at + 1)
             if not name:
                 hint = "ECMA-262 writes a named group (?<name>...)" if rest == "P<" else None
                 self.fail(f"(?{rest} is no group of ECMA-262", self.at - 1, hint)
+            if name[1] in self.names:
+                self.fail(f"there are two groups called {name[1]!r}", self.at - 1)
+            self.names[name[1]] = len(self.groups)
             self.at = name.end()
+        self.groups.append(None)
+        return len(self.groups) - 1
 
     def escape(self) -> Node:
         """After a backslash outside brackets."""
         letter = self.peek_escape()
-        if letter in "bB":
-            raise refusal(self.text, "word boundary")
+        if letter in _EDGES:
+            self.at += 1
+            return _EDGES[letter]
         if letter in "123456789" or (letter == "k" and "(?<" in self.text):
-            raise refusal(self.text, "back-reference")
+            return self.reference()
         ranges = self.class_escape(letter)
         return rx.chars(ranges) if ranges is not None else char_sets.one(self.character(letter))
+
+    def reference(self) -> Node:
+        """A back-reference, if what its group has matched is certain; right-to-left, in look-behinds, it never is."""
+        found = _REFERENCE.match(self.text, self.at)
+        number = None
+        if found:
+            number = int(found[1]) - 1 if found[1] else self.names.get(found[2])
+        word = self.groups[number] if number is not None and number < len(self.groups) and not self.behind else None
+        if word is None or not found:
+            hint = "no automaton compares two parts of a text, unless the group matches one string only"
+            self.refuse("back-reference is not supported", self.at - 1, hint)
+        self.at = found.end()
+        return rx.literal(word)
 
     def peek_escape(self) -> str:
         if self.at >= len(self.text):
@@ -178,7 +223,7 @@ class _Parser:
             hint = (
                 "general categories (L, Lu, Nd, ...), Any, ASCII, Assigned, Uppercase, Lowercase, White_Space are known"
             )
-            self.fail(f"Unicode property \\{what} is not supported", self.at - 1, hint)
+            self.refuse(f"Unicode property \\{what} is not supported", self.at - 1, hint)
         self.at = found.end()
         return members if letter == "p" else rx.invert_ranges(members)
 
@@ -256,8 +301,21 @@ class _Parser:
         return ranges
 
     def fail(self, message: str, position: int, hint: str | None = None) -> NoReturn:
-        error: GrammarError = syntax_error(self.text, message, position, hint)
-        raise error
+        raise syntax_error(self.text, message, position, hint)
+
+    def refuse(self, message: str, position: int, hint: str) -> NoReturn:
+        raise syntax_error(self.text, message, position, hint, UnsupportedPattern)
+
+
+def _only_word(node: Node) -> str | None:
+    """The only string that the node matches; ``None`` when that is not obvious."""
+    parts = node.parts if isinstance(node, rx.Concat) else (node,)
+    word = ""
+    for part in parts:
+        if not isinstance(part, rx.Chars) or len(part.ranges) != 1 or part.ranges[0][0] != part.ranges[0][1]:
+            return None
+        word += chr(part.ranges[0][0])
+    return word
 
 
 @lru_cache(maxsize=8)

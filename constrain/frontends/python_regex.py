@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from constrain.errors import GrammarError
+from constrain.errors import GrammarError, UnsupportedPattern
 from constrain.frontends import char_sets
 from constrain.frontends.anchored import Anchor, Node, either, loop, sequence
 from constrain.ir import rx
@@ -69,14 +69,20 @@ def parse_tree(pattern: str | bytes, flags: int) -> Any:
         raise syntax_error(pattern, str(error), None) from error
 
 
-def syntax_error(pattern: str | bytes, message: str, position: int | None, hint: str | None = None) -> GrammarError:
+def syntax_error(
+    pattern: str | bytes,
+    message: str,
+    position: int | None,
+    hint: str | None = None,
+    kind: type[GrammarError] = GrammarError,
+) -> GrammarError:
     """An error at a 0-based position of a pattern."""
     text = pattern if isinstance(pattern, str) else pattern.decode("latin-1")
     if position is None:
-        return GrammarError(f"{message} (in the pattern {text!r})", hint=hint)
+        return kind(f"{message} (in the pattern {text!r})", hint=hint)
     line = text.count("\n", 0, position) + 1
     column = position - (text.rfind("\n", 0, position) + 1) + 1
-    return GrammarError(message, source=text, line=line, column=column, path="<pattern>", hint=hint)
+    return kind(message, source=text, line=line, column=column, path="<pattern>", hint=hint)
 
 
 class Reader:
@@ -164,7 +170,7 @@ def refusal(pattern: str | bytes, construct: str, verbose: bool = False) -> Gram
         if wanted.match(text, token.start()) and token[0][0] not in "[#":
             place = token.start()
             break
-    return syntax_error(pattern, f"{construct} is not supported", place, _HINTS[construct])
+    return syntax_error(pattern, f"{construct} is not supported", place, _HINTS[construct], UnsupportedPattern)
 
 
 def _refuser(construct: str) -> Callable[[Reader, Any, int], Node]:

@@ -6,8 +6,8 @@ import re
 from typing import Literal
 
 from constrain.errors import GrammarError
-from constrain.frontends import ecma_regex, python_regex
-from constrain.frontends.anchored import Anchor, Node, Sequenced, resolve, sequence
+from constrain.frontends import ecma_regex, look_around, python_regex
+from constrain.frontends.anchored import Anchor, Node, Sequenced, sequence
 from constrain.ir import rx
 from constrain.ir.grammar import Grammar, Terminal
 from constrain.ir.rx import Rx
@@ -40,7 +40,8 @@ def regex_to_rx(pattern: str | bytes, flags: int = 0, *, dialect: Dialect = "pyt
     """
     try:
         node = _parse(pattern, flags, dialect)
-        return resolve(_anywhere(node, isinstance(pattern, str)) if search else node)
+        whole = _anywhere(node, isinstance(pattern, str)) if search else node
+        return look_around.language(whole)
     except RecursionError as error:
         raise GrammarError(f"the pattern is nested too deeply: {pattern[:60]!r}...") from error
 

@@ -8,6 +8,7 @@ small questions about one expression (is it empty? a sample?); the engine has it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from constrain.errors import LimitExceeded
@@ -20,6 +21,7 @@ from constrain.ir.rx import (
     And,
     Chars,
     Concat,
+    Graph,
     Not,
     Ranges,
     Repeat,
@@ -72,6 +74,11 @@ def derive(rx: Rx, symbol: int) -> Rx:
             # Exact for nullable bodies too: then the count below which nothing may stop does not bind.
             rest = repeat(body, max(low - 1, 0), None if high is None else high - 1)
             return concat((derive(body, symbol), rest))
+        case Graph(edges):
+            target = next((t for low, high, t in edges[rx.start] if low <= symbol <= high), None)
+            if target is None:
+                return NOTHING
+            return replace(rx, start=target) if edges[target] else EPSILON
     raise TypeError(f"not a regular expression: {rx!r}")
 
 
@@ -134,6 +141,8 @@ def _cuts(rx: Rx) -> set[int]:
             return set().union(*map(_cuts, parts))
         case Not(body) | Repeat(body, _, _):
             return _cuts(body)
+        case Graph(edges):
+            return {low for low, _, _ in edges[rx.start]} | {high + 1 for _, high, _ in edges[rx.start]}
     raise TypeError(f"not a regular expression: {rx!r}")
 
 

@@ -3,7 +3,8 @@
 Meaning of each expression, as a set of byte strings: ``Literal`` that string; ``Terminal`` the spellings of the
 strings of a regular expression; ``Ref`` what the named rule means (least solution of all rules together);
 ``Seq``, ``Choice`` and ``Repeat`` as usual; ``Joined`` the items in their order, each that is not required
-left out or not, with the separator between those that are there.
+left out or not, with the separator between those that are there; ``Bag`` elements in any order, counted by kind,
+with no word written twice.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
+from constrain.errors import ConstrainError
 from constrain.ir import rx as _rx
 from constrain.ir.rx import Rx
 
@@ -121,16 +123,84 @@ class Joined(Expr):
         self.separator = separator
 
 
+class Item:
+    """One kind of element of a ``Bag``. Its text is ``body`` or, with a word, ``opening`` ``word`` ``body``.
+
+    ``low`` and ``high`` (``None``: no bound) say how many elements of this kind the bag has; ``needs`` lists indices of
+    items of which there must be at least one if there is one of this kind.
+    """
+
+    __slots__ = ("body", "high", "low", "needs", "opening", "word")
+
+    def __init__(
+        self,
+        body: Expr,
+        low: int = 0,
+        high: int | None = 1,
+        *,
+        opening: Expr | None = None,
+        word: Terminal | None = None,
+        needs: tuple[int, ...] = (),
+    ) -> None:
+        if low < 0 or (high is not None and high < low):
+            raise ValueError(f"an item needs 0 <= low <= high, not {low}..{high}")
+        if opening is not None and word is None:
+            raise ValueError("an item with an opening needs a word; without one, put the opening into the body")
+        self.body = body
+        self.low = low
+        self.high = high
+        self.opening = opening
+        self.word = word
+        self.needs = needs
+
+    @property
+    def parts(self) -> tuple[Expr, ...]:
+        """What one element is made of, in order."""
+        if self.word is None:
+            return (self.body,)
+        return (self.word, self.body) if self.opening is None else (self.opening, self.word, self.body)
+
+
+class Bag(Expr):
+    """``low`` to ``high`` (``None``: no bound) elements with ``separator`` between them; none is the empty text.
+
+    Elements come in any order or, if ``ordered``, in the order of their items (elements of one item together). The
+    bag has as many elements of each item as the item says, those that others need, and no word twice. Two words are
+    the same if they have the same encoding and spell the same symbols: the JSON keys ``"a"`` and ``"\\u0061"`` are. A
+    text is in the bag if some way of telling its elements apart and assigning them to items fulfils all that: items
+    may overlap. Elements never match the empty text (the compiler raises ``GrammarError``).
+    """
+
+    __slots__ = ("high", "items", "low", "ordered", "separator")
+
+    def __init__(
+        self, items: tuple[Item, ...], separator: Expr, low: int = 0, high: int | None = None, *, ordered: bool = False
+    ) -> None:
+        if low < 0 or (high is not None and high < low):
+            raise ValueError(f"a bag needs 0 <= low <= high, not {low}..{high}")
+        if any(not 0 <= need < len(items) for item in items for need in item.needs):
+            raise ValueError(f"what items of a bag need are indices of its {len(items)} items")
+        self.items = items
+        self.separator = separator
+        self.low = low
+        self.high = high
+        self.ordered = ordered
+
+
 EMPTY: Expr = Seq()
 NEVER: Expr = Choice()
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """Immutable set of rules. ``rules[start]`` is the whole language; ``str(grammar)`` prints it."""
+    """Immutable set of rules. ``rules[start]`` is the whole language; ``str(grammar)`` prints it.
+
+    ``unenforced``: what its source asks for besides, where the front end was told to leave such things out.
+    """
 
     start: str
     rules: dict[str, Expr]
+    unenforced: tuple[ConstrainError, ...] = ()
 
     def __str__(self) -> str:
         width = max(map(len, self.rules), default=0)
@@ -146,6 +216,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return (expr.body,)
         case Joined():
             return (*(item for item, _ in expr.items), expr.separator)
+        case Bag():
+            return (*(part for item in expr.items for part in item.parts), expr.separator)
     return ()
 
 
@@ -182,8 +254,7 @@ def show(expr: Expr) -> str:
         case Ref():
             return expr.name
         case Terminal():
-            window = f"{{{expr.low},{'' if expr.high is None else expr.high}}}"
-            bounds = window if expr.low or expr.high is not None else ""
+            bounds = _bounds(expr.low, expr.high) if expr.low or expr.high is not None else ""
             less = f" - {{{', '.join(map(repr, expr.exclude))}}}" if expr.exclude else ""
             return f"{expr.encoding}/{show_rx(expr.rx)}/{bounds}{less}"
         case Seq():
@@ -191,11 +262,26 @@ def show(expr: Expr) -> str:
         case Choice():
             return "(" + " | ".join(map(show, expr.parts)) + ")" if expr.parts else "<nothing>"
         case Repeat():
-            return f"({show(expr.body)}){{{expr.low},{'' if expr.high is None else expr.high}}}"
+            return f"({show(expr.body)}){_bounds(expr.low, expr.high)}"
         case Joined():
             items = ", ".join(show(item) + ("" if required else "?") for item, required in expr.items)
             return f"joined[{items}; {show(expr.separator)}]"
+        case Bag():
+            elements = ", ".join(map(_show_item, expr.items))
+            name = "ordered bag" if expr.ordered else "bag"
+            return f"{name}[{elements}; {show(expr.separator)}]{_bounds(expr.low, expr.high)}"
     raise TypeError(f"not a grammar expression: {expr!r}")
+
+
+def _show_item(item: Item) -> str:
+    """Text of one element with its word in angle brackets, counts, and what it needs."""
+    parts = (f"<{show(part)}>" if part is item.word else show(part) for part in item.parts)
+    needs = f" needs {', '.join(f'#{need}' for need in item.needs)}" if item.needs else ""
+    return " ".join(parts) + _bounds(item.low, item.high) + needs
+
+
+def _bounds(low: int, high: int | None) -> str:
+    return f"{{{low},{'' if high is None else high}}}"
 
 
 def show_rx(rx: Rx) -> str:
@@ -219,6 +305,8 @@ def show_rx(rx: Rx) -> str:
             return "&".join(f"({show_rx(p)})" for p in parts)
         case _rx.Not(body):
             return f"~({show_rx(body)})"
+        case _rx.Graph(edges):
+            return f"<automaton of {len(edges)} states>"
     raise TypeError(f"not a regular expression: {rx!r}")
 
 

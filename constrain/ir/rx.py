@@ -7,23 +7,27 @@ complement. Nothing here knows UTF-8 or JSON: how a symbol is spelled in bytes i
 Build expressions with the functions below, never with the classes: the functions keep three invariants on
 which later stages rely. ``Chars`` ranges are sorted, disjoint and not adjacent; ``NOTHING`` occurs only as a
 whole expression or under ``Not``; nested ``Concat``, ``Union`` and ``And`` are flat.
+
+What is easier to compute than to spell (numbers between bounds, multiples) is a ``Graph``: an automaton as data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 MAX_CODE_POINT = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)  # not characters: no UTF-8 text contains them
 
 Ranges = tuple[tuple[int, int], ...]
+R = TypeVar("R", bound="Rx")
 
 
 class Rx:
     """A regular expression. Immutable and hashable; ``&``, ``|``, ``+``, ``-`` and ``~`` mean what sets mean."""
 
-    __slots__ = ()
+    __slots__ = ("_hash",)
 
     def __and__(self, other: Rx) -> Rx:
         return intersect((self, other))
@@ -41,6 +45,21 @@ class Rx:
         return complement(self)
 
 
+def _hashed_once(cls: type[R]) -> type[R]:
+    """Remember hashes: caches are keyed by expressions, and a hash visits all of one."""
+    compute = cls.__hash__
+
+    def remembered(self: R) -> int:
+        try:
+            return self._hash  # type: ignore[attr-defined,no-any-return]
+        except AttributeError:
+            object.__setattr__(self, "_hash", compute(self))
+            return self._hash  # type: ignore[attr-defined,no-any-return]
+
+    cls.__hash__ = remembered  # type: ignore[method-assign,assignment]
+    return cls
+
+
 @dataclass(frozen=True, slots=True)
 class Chars(Rx):
     """One symbol out of inclusive ``ranges``."""
@@ -48,6 +67,7 @@ class Chars(Rx):
     ranges: Ranges
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
 class Concat(Rx):
     """All parts, one after another; without parts the empty string."""
@@ -55,6 +75,7 @@ class Concat(Rx):
     parts: tuple[Rx, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
 class Union(Rx):
     """Any one of the parts; without parts nothing."""
@@ -62,6 +83,7 @@ class Union(Rx):
     parts: tuple[Rx, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
 class Repeat(Rx):
     """``body`` at least ``low`` times and at most ``high`` times (``None``: no bound)."""
@@ -71,6 +93,7 @@ class Repeat(Rx):
     high: int | None
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
 class And(Rx):
     """What all parts match."""
@@ -78,11 +101,29 @@ class And(Rx):
     parts: tuple[Rx, ...]
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
 class Not(Rx):
     """What ``body`` does not match, over the alphabet of the terminal that carries it."""
 
     body: Rx
+
+
+Edge = tuple[int, int, int]  # first symbol, last symbol, state after
+
+
+@dataclass(frozen=True, slots=True)
+class Graph(Rx):
+    """What a deterministic automaton accepts from ``start``.
+
+    ``edges[q]`` are the edges of state ``q``: disjoint ranges, ascending. Every state leads to one of ``finals``.
+    ``digest`` stands for ``edges`` and ``finals`` in hashes, so that these take no time; leave it to ``graph``.
+    """
+
+    edges: tuple[tuple[Edge, ...], ...] = field(hash=False)
+    finals: frozenset[int] = field(hash=False)
+    start: int
+    digest: int = field(hash=True, compare=False, repr=False)
 
 
 NOTHING: Rx = Union(())
@@ -185,6 +226,57 @@ def complement(body: Rx) -> Rx:
     return body.body if isinstance(body, Not) else Not(body)
 
 
+def graph(edges: Sequence[Iterable[Edge]], finals: Iterable[int], start: int = 0) -> Rx:
+    """The language of a deterministic automaton whose state ``q`` has the edges ``edges[q]`` (inclusive ranges).
+
+    States off every way from ``start`` to a final one are dropped, the others numbered breadth-first from 0, and
+    touching ranges with one target joined: ``NOTHING`` if none is left, ``EPSILON`` if that is the only member.
+    Raises ``ValueError`` where ranges of one state overlap, or are empty.
+    """
+    alive = _leading_to(edges, finals)
+    if start not in alive:
+        return NOTHING
+    numbers, order, rows = {start: 0}, [start], []
+    for state in order:  # grows while we walk it
+        row: list[Edge] = []
+        last = reach = target_before = -1
+        for low, high, target in sorted(edges[state]):
+            if not last < low <= high:
+                raise ValueError(f"state {state} has a bad range {low}..{high} after symbol {last}")
+            last = high
+            if target not in alive:
+                continue
+            number = numbers.get(target)
+            if number is None:
+                number = numbers[target] = len(order)
+                order.append(target)
+            if low - 1 == reach and number == target_before:
+                row[-1] = (row[-1][0], high, number)
+            else:
+                row.append((low, high, number))
+            reach, target_before = high, number
+        rows.append(tuple(row))
+    if rows == [()]:
+        return EPSILON
+    kept, ends = tuple(rows), frozenset(numbers[state] for state in finals if state in numbers)
+    return Graph(kept, ends, 0, hash((kept, ends)))
+
+
+def _leading_to(edges: Sequence[Iterable[Edge]], finals: Iterable[int]) -> set[int]:
+    """The states from which one of ``finals`` can be reached."""
+    before: list[list[int]] = [[] for _ in edges]
+    for state, row in enumerate(edges):
+        for _, _, target in row:
+            before[target].append(state)
+    alive = set(finals)
+    stack = list(alive)
+    while stack:
+        fresh = [state for state in before[stack.pop()] if state not in alive]
+        alive.update(fresh)
+        stack += fresh
+    return alive
+
+
 def is_nullable(rx: Rx) -> bool:
     """Does the expression match the empty string?"""
     match rx:
@@ -198,6 +290,8 @@ def is_nullable(rx: Rx) -> bool:
             return low == 0 or is_nullable(body)
         case Not(body):
             return not is_nullable(body)
+        case Graph():
+            return rx.start in rx.finals
     raise TypeError(f"not a regular expression: {rx!r}")
 
 

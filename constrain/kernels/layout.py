@@ -25,8 +25,14 @@ CHUNK_BITS = 14  # leaf states in a chunk of successor rows: 16,384 rows, 16 MiB
 # Leaf state flags.
 CAN_END, CAN_GO_ON = 1, 2
 
+# Shape flags: its row is known; the bag may end here. Memory flags, the first three of shapes too: bytes of a word are
+# recorded; the word may turn out to be barred; so may each beginning of it; all words that begin so are.
+KNOWN, MAY_END, RECORDING, SUSPECT, TIGHT, STUCK = 1, 2, 4, 8, 16, 32
+NO_WORDS, WORDS_MISSING = 0, 1  # sets of words: the empty one, and one that is not known
+NO_SHAPE = -1
+
 # Opcodes of the grammar program; 0..255 match that byte.
-END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP = 256, 257, 258, 259, 260, 261, 262
+END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG = 256, 257, 258, 259, 260, 261, 262, 263
 # Opcodes of a leaf program (over symbols).
 L_MATCH, L_CLASS, L_SPLIT, L_JUMP = 0, 1, 2, 3
 # Encodings.
@@ -89,8 +95,15 @@ GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
     Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1)}),
     # Return stacks: a node is a set of edges (return address, register, node below).
-    Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1)}, interned=True),
+    Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
+    # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
+    # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known.
+    Group("memory", {"M_SHAPE": ("i4", 1), "M_SEEN": ("i4", 1), "M_FLAGS": ("i4", 1), "M_BASE": ("i4", 1),
+                     "M_PARENT": ("i4", 1), "M_BYTE": ("i4", 1)}, interned=True),
+    Group("wordset", {"U_FIRST": ("i4", 256)}),  # for each set of words: bytes with which a spelling of one begins
+    Group("shape", {"H_FROM": ("i4", 1), "H_SIZE": ("i4", 1), "H_FLAGS": ("i4", 1)}),
+    Group("option", {"O_RULE": ("i4", 1), "O_NEXT": ("i4", 1)}),  # rows: rule to call (-1: none), shape after it
     # States: sets of configurations (position, stack).
     Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1)}, interned=True),
     Group("configuration", {"C_POSITION": ("i4", 1), "C_STACK": ("i4", 1)}),
@@ -101,6 +114,7 @@ GRAMMAR_GROUPS = (
                       "P_ORDER": ("i4", 1)}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1)}),
+    Group("suspicion", {"Y_NODE": ("i4", 1), "Y_MEMORY": ("i4", 1)}),
     Group("bucket", {"B_HEAD": ("i4", 1), "B_USED": ("i4", 1)}),
 )
 # fmt: on
@@ -125,7 +139,7 @@ class Layout:
 
 
 V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST"), full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ"), full=-101)
+G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "NODE"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)
@@ -134,3 +148,4 @@ GA: Any = namedtuple("GA", G.at)(**G.at)
 GN: Any = namedtuple("GN", G.n)(**G.n)
 V_FULL, G_FULL = V.full, G.full
 BAD_STATE = -1000  # status: the state is none of this automaton's
+ROW_WANTED = -1001  # status: the shape of memory ``WANTED``, or the shape's row, is not known yet

@@ -2,7 +2,8 @@
 
 A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below):
 all callers of one rule at one place share one node, which keeps ambiguous grammars polynomial (the descriptors
-of GLL parsing, Scott and Johnstone 2010, as values). Registers count iterations of bounded repeats.
+of GLL parsing, Scott and Johnstone 2010, as values). Registers count iterations of bounded repeats, or name the
+memory of a bag.
 
 Rules never match the empty string here: call sites skip nullable rules themselves (``automata/program.py``), so a
 RETURN reached without reading a byte (a *fresh* item) is dropped. There is no left recursion either; hence calls
@@ -17,18 +18,28 @@ from typing import Any
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import (
+    BAG,
     CALL,
     END,
     G_FULL,
     GA,
     GN,
     JUMP,
+    KNOWN,
     LEAF,
     LOOP,
+    MAY_END,
+    NO_SHAPE,
+    NO_WORDS,
+    RECORDING,
     RETURN,
+    ROW_WANTED,
     SPLIT,
+    SUSPECT,
     TAIL,
+    WORDS_MISSING,
 )
+from constrain.kernels.memory import find_memory
 from constrain.kernels.pointers import i32, room
 
 
@@ -187,9 +198,53 @@ def intern_stack(g: Any, size: Any) -> Any:
         pcs[first + i], registers[first + i], below[first + i] = p_pc[j], p_register[j], p_below[j]
     g[GN.edge] = first + size
     starts[node], sizes[node] = first, size
+    i32(g, GA.N_FLAGS)[node] = stack_flags(g, first, size)
     publish(hashes, table, slot, node, key)
     g[GN.stack] = node + 1
     return node
+
+
+@helper
+def stack_flags(g: Any, first: Any, size: Any) -> Any:
+    """Is a word being recorded above one of these edges, and may it be one that must not be written?"""
+    code, memory_flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
+    pcs, registers = i32(g, GA.E_PC), i32(g, GA.E_REGISTER)
+    flags = 0
+    for i in range(first, first + size):
+        if code[pcs[i]] == BAG:
+            flags |= memory_flags[registers[i]] & (RECORDING | SUSPECT)
+    return flags
+
+
+@helper
+def run_bag(g: Any, pc: Any, register: Any, stack: Any, fresh: Any) -> Any:
+    """All that the memory of a bag allows; negative: grow, or make a row, and retry.
+
+    While a mask is filled words are not recorded; then any word is allowed, and after it one is missing.
+    """
+    memory = register if register != 0 else find_memory(g, i32(g, GA.CODE)[pc + 1], NO_WORDS)
+    if memory < 0:
+        return memory
+    if g[GN.MASKING] != 0:
+        memory = i32(g, GA.M_BASE)[memory]
+    shape = i32(g, GA.M_SHAPE)[memory]
+    flags = i32(g, GA.H_FLAGS)[shape] if shape != NO_SHAPE else 0
+    if flags & KNOWN == 0:
+        g[GN.WANTED] = memory
+        return ROW_WANTED
+    seen = WORDS_MISSING if flags & RECORDING else i32(g, GA.M_SEEN)[memory]
+    rules, following = i32(g, GA.O_RULE), i32(g, GA.O_NEXT)
+    first = i32(g, GA.H_FROM)[shape]
+    for i in range(first, first + i32(g, GA.H_SIZE)[shape]):
+        status = find_memory(g, following[i], seen)
+        if status >= 0:
+            if rules[i] >= 0:
+                status = add_pending(g, rules[i], pc, status, stack)
+            else:
+                status = add_item(g, pc, status, stack, fresh)
+        if status < 0:
+            return status
+    return add_item(g, pc + 2, 0, stack, fresh) if flags & MAY_END else 0
 
 
 @helper
@@ -226,6 +281,8 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
             status = add_pending(g, code[pc + 1], pc, count, stack)
         if register >= low and status >= 0:
             status = add_item(g, pc + 4, 0, stack, fresh)
+    elif op == BAG:
+        status = run_bag(g, pc, register, stack, fresh)
     return status if status < 0 else at
 
 

@@ -19,10 +19,12 @@ from constrain.kernels.layout import (
     GN,
     LEAF,
     NO_STATE,
+    RECORDING,
     VA,
 )
 from constrain.kernels.leaf import step_leaf
 from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
+from constrain.kernels.recording import record
 from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
 
 
@@ -45,6 +47,10 @@ def step_configuration(v: Any, g: Any, position: Any, stack: Any, byte: Any, at:
         return target
     if target == DEAD:
         return at
+    if i32(g, GA.N_FLAGS)[stack] & RECORDING:
+        stack = record(g, stack, byte)
+        if stack <= 0:
+            return stack if stack < 0 else at
     flags = i32(v, VA.S_FLAGS)[target]
     if flags & CAN_END:
         status = add_returns(g, stack)
@@ -201,6 +207,7 @@ def move_down(g: Any, first: Any, last: Any) -> Any:
 def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
     """State before the first byte (accepting if the empty text is in the language); negative: grow and retry."""
     g = table_at(g)
+    g[GN.MASKING] = 0
     begin_items(g)
     status = add_pending(g, rule, END_PC, 0, 0)
     if status < 0:
@@ -219,6 +226,7 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     retry. One kernel for both, since each kernel costs seconds to compile. Cost of a call: the bytes.
     """
     v, g = table_at(v), table_at(g)
+    g[GN.MASKING] = 0
     if state == FINISHED:
         g[GN.READ] = 0
         return NO_STATE

@@ -3,6 +3,9 @@
 A visit is (node, configurations). Leaf configurations contribute their entry's tokens at once and go on from its
 exit; literal ones are grouped by byte, so configurations that meet are walked together. Invariant: every
 configuration can still be completed, so a token's bit is set as soon as its last byte is read.
+
+Words that must not be written twice are not followed here: leaves that may be such words are listed, and
+``tokens/unique.py`` mends the mask.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Any
 
 from constrain.kernels.entry import add_tokens, find_entry, find_exit
 from constrain.kernels.jit import entry, helper, inline
-from constrain.kernels.layout import END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, VA, VN
+from constrain.kernels.layout import BAG, END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
 from constrain.kernels.pointers import i32, room, table_at, words_at
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
 from constrain.kernels.step import is_literal, load_state
@@ -38,6 +41,22 @@ def add_visit(g: Any, node: Any, first: Any, last: Any) -> Any:
 
 
 @helper
+def add_suspicions(g: Any, node: Any, stack: Any) -> Any:
+    """List the memories in which the word read from ``node`` on may be barred; negative: grow and retry."""
+    code, flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
+    pcs, registers = i32(g, GA.E_PC), i32(g, GA.E_REGISTER)
+    at, first = g[GN.suspicion], i32(g, GA.N_FROM)[stack]
+    for i in range(first, first + i32(g, GA.N_SIZE)[stack]):
+        if code[pcs[i]] == BAG and flags[registers[i]] & SUSPECT:
+            if at >= room(g, GA.Y_NODE):
+                return G_FULL - GN.suspicion
+            i32(g, GA.Y_NODE)[at], i32(g, GA.Y_MEMORY)[at] = node, registers[i]
+            at += 1
+    g[GN.suspicion] = at
+    return 0
+
+
+@helper
 def only_end(g: Any, first: Any, last: Any) -> Any:
     """Is there nothing in ``W[first:last]`` that could read a byte?"""
     positions = i32(g, GA.W_POSITION)
@@ -50,6 +69,10 @@ def only_end(g: Any, first: Any, last: Any) -> Any:
 @helper
 def visit_leaf(v: Any, g: Any, node: Any, state: Any, stack: Any, words: Any, at: Any) -> Any:
     """A leaf configuration at ``node``; next free place of W, or negative."""
+    if i32(g, GA.N_FLAGS)[stack] & SUSPECT:
+        status = add_suspicions(g, node, stack)
+        if status < 0:
+            return status
     item = find_entry(v, node, state)
     if item < 0:
         return item
@@ -140,23 +163,37 @@ def visit(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> Any:
     return at
 
 
-@entry
-def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
-    """Overwrite ``words`` with the mask of ``state``; 0, or negative: grow and retry."""
-    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
+@helper
+def begin_mask(v: Any, g: Any, state: Any, words: Any) -> None:
+    """A row without tokens, but with the ends of sequence where the text may end."""
     for i in range(v[VN.WORDS]):
         words[i] = 0
-    last = 0 if state == FINISHED else load_state(g, state)
-    if last < 0:
-        return last
     ends = i32(v, VA.EOS)
     if state == FINISHED or i32(g, GA.Q_ACCEPTING)[state] != 0:
         for i in range(room(v, VA.EOS)):
             set_bit(words, ends[i])
-    if state == FINISHED:
+
+
+@entry
+def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """Overwrite ``words`` with the mask of ``state``; negative: grow and retry; 1: there are suspicions.
+
+    Where ``NODE`` of the table is not the root, instead add the tokens at and below that node of the trie, which
+    has just been reached.
+    """
+    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
+    g[GN.MASKING], g[GN.visit], g[GN.suspicion] = 1, 0, 0
+    last = 0 if state == FINISHED else load_state(g, state)
+    if last < 0:
+        return last
+    first_node = g[GN.NODE]
+    if first_node == ROOT:
+        begin_mask(v, g, state, words)
+    else:
+        set_tokens_at(v, first_node, words)
+    if state == FINISHED or not has_children(v, first_node):
         return 0
-    g[GN.visit] = 0
-    status = add_visit(g, ROOT, 0, last)
+    status = add_visit(g, first_node, 0, last)
     nodes, starts, ends = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO)
     while g[GN.visit] > 0:
         top = g[GN.visit] - 1
@@ -164,4 +201,4 @@ def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
         status = visit(v, g, nodes[top], starts[top], ends[top], words)
         if status < 0:
             return status
-    return 0
+    return 1 if g[GN.suspicion] > 0 else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from constrain.errors import LimitExceeded
 from constrain.kernels.intern import rehash
 from constrain.kernels.layout import Group, Layout
+
+Longs = npt.NDArray[np.int64]
 
 MAX_ITEMS = 1 << 28
 
@@ -23,6 +26,8 @@ class Arena:
         self.table = np.zeros(layout.size, np.int64)
         self.address = int(self.table.ctypes.data)
         self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._spans: dict[str, tuple[int, int]] = {}  # of arrays that still lie in the buffer of ``like``
+        self._buffer = np.zeros(0, np.int32)
         self.growers: dict[str, Callable[[], None]] = {}  # groups that grow in a way of their own
         for group in layout.groups:
             self._allocate(group, sizes.get(group.name, 1))
@@ -31,22 +36,27 @@ class Arena:
     def like(cls, model: Arena) -> Arena:
         """A fresh arena of the same sizes, all zero, in one allocation: for arenas that are made often.
 
-        ``model`` must hold int32 arrays only and never have grown.
+        ``model`` must hold int32 arrays only and never have grown. NumPy arrays are made when they are asked for: most
+        never are.
         """
+        slots, offsets, spans, total = model._packing
         arena = cls.__new__(cls)
         arena.layout = model.layout
-        lengths = [array.size for array in model._arrays.values()]
-        buffer = np.zeros(sum(lengths), np.int32)
+        arena.growers = {}
+        arena._arrays, arena._spans, arena._buffer = {}, spans, np.zeros(total, np.int32)
         arena.table = model.table.copy()
         arena.address = int(arena.table.ctypes.data)
-        arena._arrays = {}
-        arena.growers = {}
-        at, base = 0, int(buffer.ctypes.data)
-        for name, length in zip(model._arrays, lengths, strict=True):
-            arena._arrays[name] = buffer[at : at + length]
-            arena.table[arena.layout.at[name]] = base + 4 * at
-            at += length
+        arena.table[slots] = offsets + int(arena._buffer.ctypes.data)
         return arena
+
+    @cached_property
+    def _packing(self) -> tuple[Longs, Longs, dict[str, tuple[int, int]], int]:
+        """The arrays in one buffer: their slots in the table, byte offsets, (start, end) by name; the buffer's size."""
+        sizes = [array.size for array in self._arrays.values()]
+        starts = np.cumsum([0, *sizes])
+        spans = dict(zip(self._arrays, zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True), strict=True))
+        slots = np.array([self.layout.at[name] for name in self._arrays])
+        return slots, 4 * starts[:-1], spans, int(starts[-1])
 
     def __getitem__(self, name: str) -> int:
         """A counter."""
@@ -57,7 +67,11 @@ class Arena:
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """The array behind ``name``; a later ``grow`` of its group replaces it."""
-        return self._arrays[name]
+        found = self._arrays.get(name)
+        if found is None:
+            first, last = self._spans[name]
+            found = self._arrays[name] = self._buffer[first:last]
+        return found
 
     def put(self, name: str, values: npt.NDArray[Any]) -> None:
         """Replace an array that never grows by ``values`` (kept, not copied)."""
@@ -68,10 +82,10 @@ class Arena:
         """Append items to a group that is not interned, one equally long sequence for each array; first number."""
         first = self[group]
         count = len(next(iter(columns.values())))
-        while first + count > len(self._arrays[next(iter(columns))]):
+        while first + count > len(self.array(next(iter(columns)))):
             self.grow(self.layout.n[group])
         for name, values in columns.items():
-            self._arrays[name][first : first + count] = values
+            self.array(name)[first : first + count] = values
         self[group] = first + count
         return first
 
@@ -79,13 +93,13 @@ class Arena:
         """Double the arrays of a group, keeping their contents; rebuild its hash table."""
         group = self.layout.groups[number]
         first = next(iter(group.arrays))
-        items = 2 * len(self._arrays[first]) // group.arrays[first][1]
+        items = 2 * len(self.array(first)) // group.arrays[first][1]
         if items > MAX_ITEMS:
             raise LimitExceeded(f"items of kind {group.name!r} in memory", items, MAX_ITEMS, "use a new Vocabulary")
         # What is interned is dense up to its counter; pages past it were never touched and stay so.
         used = self[group.name] if group.interned else items
-        old = {name: self._arrays[name][: used * width] for name, (_, width) in group.arrays.items()}
-        hashes = self._arrays.get(f"{group.name}_hash")
+        old = {name: self.array(name)[: used * width] for name, (_, width) in group.arrays.items()}
+        hashes = self.array(f"{group.name}_hash") if group.interned else None
         self._allocate(group, items)
         for name, values in old.items():
             self._arrays[name][: len(values)] = values
@@ -110,7 +124,8 @@ class Arena:
     @property
     def nbytes(self) -> int:
         """Memory held by the arrays."""
-        return sum(array.nbytes for array in self._arrays.values())
+        own = (array.nbytes for array in self._arrays.values() if array.base is not self._buffer)
+        return self._buffer.nbytes + sum(own)
 
     def _allocate(self, group: Group, items: int) -> None:
         items = 1 << max(items - 1, 0).bit_length()

@@ -26,7 +26,7 @@ def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
         if position == END_PC:
             found["the end of the text"] = None
         elif position >= LEAF:
-            found[_leaf(automaton, position - LEAF, stack)] = None
+            found[_leaf(automaton, state, position - LEAF, stack)] = None
         else:
             end = position
             while end < len(code) and code[end] < 256 and end - position < MAX_LITERAL:
@@ -36,12 +36,16 @@ def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
     return list(found)
 
 
-def _leaf(automaton: PushdownAutomaton, leaf_state: int, stack: int) -> str:
+def _leaf(automaton: PushdownAutomaton, state: int, leaf_state: int, stack: int) -> str:
     terminal = automaton.terminal_of(leaf_state)
+    live = _leaf_bytes(automaton, leaf_state, 256)
+    if automaton.program.bags:
+        allowed = automaton.live_bytes(state)
+        live = [byte for byte in live if byte in allowed]
     places = {rule_at(automaton, address) for address in automaton.return_addresses(stack) if address != END_PC}
     rules = f", rule {', '.join(sorted(places))}" if places else ""
     name = terminal.name or terminal_text(terminal)
-    return f"{spell_bytes(_leaf_bytes(automaton, leaf_state, 256))} ({name}{rules})"
+    return f"{spell_bytes(live)} ({name}{rules})"
 
 
 def _leaf_bytes(automaton: PushdownAutomaton, leaf_state: int, limit: int) -> list[int]:
@@ -128,6 +132,14 @@ def forced_bytes(automaton: PushdownAutomaton, state: int) -> bytes:
 
 def live_bytes(automaton: PushdownAutomaton, state: int, limit: int = 256) -> bytes:
     """Bytes that may come next, ascending, at most ``limit``."""
+    if automaton.program.bags:  # a leaf does not know which words must not be written
+        live = (byte for byte in _readable(automaton, state, 256) if automaton.advance_bytes(state, bytes([byte])))
+        return bytes(islice(live, limit))
+    return bytes(_readable(automaton, state, limit)[:limit])
+
+
+def _readable(automaton: PushdownAutomaton, state: int, limit: int) -> list[int]:
+    """Bytes that some configuration can read, ascending; it may stop when there are ``limit``."""
     code, live = automaton.program.code, set()
     for position, _ in automaton.configurations(state):
         if position == END_PC:
@@ -138,4 +150,4 @@ def live_bytes(automaton: PushdownAutomaton, state: int, limit: int = 256) -> by
             live.update(_leaf_bytes(automaton, position - LEAF, limit))
         if len(live) >= limit:
             break
-    return bytes(sorted(live)[:limit])
+    return sorted(live)

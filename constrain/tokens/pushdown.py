@@ -9,19 +9,23 @@ from __future__ import annotations
 import numpy as np
 
 from constrain.automata.program import Program, compile_program
-from constrain.errors import ConstrainError, DeadEnd, GrammarError, VocabularyError
+from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
-from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, G
+from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, ROOT, ROW_WANTED, G
 from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
 from constrain.tokens.arena import Arena
 from constrain.tokens.base import Words
 from constrain.tokens.index import VocabularyIndex
+from constrain.tokens.memories import Memories
+from constrain.tokens.unique import mend_mask
 from constrain.vocab.vocabulary import Vocabulary
 
+MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
-    "stack": 64, "edge": 128, "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
+    "stack": 64, "edge": 128, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
+    "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
     "visit": 128, "bucket": 256,
 }  # fmt: skip
 
@@ -41,8 +45,9 @@ class PushdownAutomaton:
         _check_spelling(grammar, self.index.missing)
         self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
         self._vocabulary_table = self.index.table
-        self._arena = _build_arena(self.program)
-        self._table = self._arena.address
+        self.arena = _build_arena(self.program)
+        self._table = self.arena.address
+        self.memories = Memories(self.program, self.arena)
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
@@ -57,8 +62,9 @@ class PushdownAutomaton:
         if token < 0:
             return None
         with self.index.lock:
-            while (after := advance(self._vocabulary_table, self._table, state, token, 0, 0)) < 0:
-                self._grow(after)
+            after = advance(self._vocabulary_table, self._table, state, token, 0, 0)
+            if after < 0:
+                after = self._advance_again(after, state, token, 0, 0)
         if after != NO_STATE:
             return after  # type: ignore[no-any-return]
         if token in self.vocabulary.eos and self.is_accepting(state):
@@ -77,15 +83,30 @@ class PushdownAutomaton:
         with self.index.lock:
             while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
                 self._grow(status)
+            if status:
+                mend_mask(self, state, words)
         if self.index.incomplete and not words.any():
             wanted = "; ".join(self.expected(state)[:8])
             raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
 
+    def fill_below(self, state: int, node: int, words: Words) -> bool:
+        """Add the tokens at and below a trie node, where ``state`` has been reached; are there suspicions?
+
+        For ``mend_mask``, which holds the lock.
+        """
+        self.arena["NODE"] = node
+        try:
+            while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
+                self._grow(status)
+        finally:
+            self.arena["NODE"] = ROOT
+        return bool(status)
+
     def is_accepting(self, state: int) -> bool:
         """Is the text so far a whole text of the language?"""
-        if not FINISHED <= state < self._arena["state"]:
+        if not FINISHED <= state < self.arena["state"]:
             self._grow(BAD_STATE)
-        return state == FINISHED or bool(self._arena.array("Q_ACCEPTING")[state])
+        return state == FINISHED or bool(self.arena.array("Q_ACCEPTING")[state])
 
     # ---- bytes ---------------------------------------------------------------------------------------------
 
@@ -103,9 +124,22 @@ class PushdownAutomaton:
             return state, 0
         address = np.frombuffer(data, np.uint8).ctypes.data
         with self.index.lock:
-            while (after := advance(self._vocabulary_table, self._table, state, -1, address, len(data))) < 0:
-                self._grow(after)
-            return int(after), self._arena["READ"]
+            after = advance(self._vocabulary_table, self._table, state, -1, address, len(data))
+            if after < 0:
+                after = self._advance_again(after, state, -1, address, len(data))
+            return int(after), self.arena["READ"]
+
+    def _advance_again(self, status: int, *arguments: int) -> int:
+        """Do what the kernel has asked for until it can finish."""
+        for _ in range(MAX_RETRIES):
+            self._grow(status)
+            status = advance(self._vocabulary_table, self._table, *arguments)
+            if status >= 0:
+                return status
+        hint = "separate words by text that no word contains: cutting a text into distinct words is NP-hard"
+        raise LimitExceeded(
+            "words that one token ends, in all ways to cut the text", MAX_RETRIES + 1, MAX_RETRIES, hint
+        )
 
     # ---- in words ------------------------------------------------------------------------------------------
 
@@ -135,21 +169,21 @@ class PushdownAutomaton:
 
     def configurations(self, state: int) -> list[tuple[int, int]]:
         """The (position, stack) pairs of a state, for messages and tests."""
-        first, size = (int(self._arena.array(name)[state]) for name in ("Q_FROM", "Q_SIZE"))
-        positions, stacks = self._arena.array("C_POSITION"), self._arena.array("C_STACK")
+        first, size = (int(self.arena.array(name)[state]) for name in ("Q_FROM", "Q_SIZE"))
+        positions, stacks = self.arena.array("C_POSITION"), self.arena.array("C_STACK")
         return [(int(positions[i]), int(stacks[i])) for i in range(first, first + size)]
 
     def return_addresses(self, stack: int) -> list[int]:
         """Where the callers of a stack node go on, for messages."""
-        first, size = (int(self._arena.array(name)[stack]) for name in ("N_FROM", "N_SIZE"))
-        return [int(pc) for pc in self._arena.array("E_PC")[first : first + size]]
+        first, size = (int(self.arena.array(name)[stack]) for name in ("N_FROM", "N_SIZE"))
+        return [int(pc) for pc in self.arena.array("E_PC")[first : first + size]]
 
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
-        mine = {name: self._arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
+        mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
         shared = {name: self.index.arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
         return {**{k.lower(): v for k, v in mine.items()}, **shared, "code": len(self.program.code),
-                "bytes": self._arena.nbytes, "shared_bytes": self.index.nbytes}  # fmt: skip
+                "bytes": self.arena.nbytes, "shared_bytes": self.index.nbytes}  # fmt: skip
 
     # ---- construction --------------------------------------------------------------------------------------
 
@@ -164,7 +198,9 @@ class PushdownAutomaton:
     def _grow(self, status: int) -> None:
         if status == BAD_STATE:
             raise ValueError("this state is not one of this automaton: states of one mean nothing to another")
-        if not (self._arena.resolve(status) or self.index.arena.resolve(status)):
+        if status == ROW_WANTED:
+            self.memories.make_row()
+        elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
             raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
 
 

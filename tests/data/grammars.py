@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from constrain.ir import rx
 from constrain.ir.grammar import (
     EMPTY,
+    NEVER,
+    Bag,
     Choice,
     Encoding,
     Expr,
     Grammar,
+    Item,
     Joined,
     Literal,
     Ref,
@@ -529,4 +532,245 @@ case(
     Seq(Repeat(lit("a"), 40, 60), Repeat(lit("ab"), 0, 20)),
     ["a" * 40, "a" * 60, "a" * 41 + "b", "a" * 61 + "b", "a" * 40 + "ab" * 20],
     ["a" * 39, "a" * 62 + "b", "a" * 39 + "b", "a" * 61, "a" * 40 + "ab" * 21, "a" * 40 + "b"],
+)
+
+# --- Bags ----------------------------------------------------------------------------------------------------------
+
+NUMBER = term(rx.union((one_of("0"), rx.concat((span("1", "9"), many(DIGIT))))))
+
+
+def bag(*items: Item, low: int = 0, high: int | None = None, ordered: bool = False, separator: str = ",") -> Bag:
+    return Bag(items, lit(separator), low, high, ordered=ordered)
+
+
+def keyed(
+    body: Expr | str, key: Rx = ANYTHING, low: int = 0, high: int | None = None, **needs: tuple[int, ...]
+) -> Item:
+    """Members of a JSON object with a key of a language."""
+    body = lit(body) if isinstance(body, str) else body
+    return Item(Seq(lit(":"), body), low, high, opening=lit('"'), word=term(key, "json"), **needs)
+
+
+def unique(expr: Rx, low: int = 0, high: int | None = None, encoding: Encoding = "utf8") -> Item:
+    """Elements that are words."""
+    return Item(EMPTY, low, high, word=term(expr, encoding))
+
+
+case(
+    "bag in any order",
+    bag(Item(lit("a"), 1), Item(lit("b")), Item(lit("c"), 1, 2)),
+    ["a,c", "c,a", "b,a,c", "c,b,a", "a,c,c", "c,a,b,c"],
+    ["", "a", "c", "b", "a,b", "a,c,", ",a,c", "a,c,a", "c,c,c,a", "a,b,c,b", "ac"],
+)
+case(
+    "bag in order",
+    bag(Item(lit("a"), 0, None), Item(lit("b"), 1, 2), Item(lit("c"), 0, 1, needs=(0,)), ordered=True),
+    ["b", "a,b", "a,a,b,b", "a,b,c", "b,b"],
+    ["", "a", "b,a", "b,c", "a,c", "a,c,b", "b,b,b", "a,b,a", "a,b,c,c"],
+)
+case(
+    "bag with bounds on the total",
+    bag(Item(lit("a"), 0, 2), Item(lit("b"), 0, None), Item(lit("c")), low=2, high=3),
+    ["a,a", "a,b", "b,b,b", "c,a,a", "b,c"],
+    ["", "a", "b", "c", "a,a,a", "c,c", "b,b,b,b", "a,b,"],
+)
+case(
+    "bag that may be empty, or one element, before more text",
+    Seq(lit("["), bag(Item(lit("a")), Item(lit("ab"), 0, 2), high=2), lit("]")),
+    ["[]", "[a]", "[ab]", "[ab,ab]", "[a,ab]"],
+    ["[", "[a,a]", "[ab,ab,a]", "[,]", "[a,]"],
+)
+case(
+    "bag with needs, one of them through another, and in a circle",
+    bag(
+        Item(lit("a"), needs=(1,)),
+        Item(lit("b"), needs=(2,)),
+        Item(lit("c"), 0, None),
+        Item(lit("d"), needs=(4,)),
+        Item(lit("e"), needs=(3,)),
+        high=3,
+    ),
+    ["", "c", "c,c", "b,c", "c,b", "a,b,c", "c,a,b", "d,e", "e,d", "c,d,e", "c,c,c"],
+    ["a", "b", "a,b", "a,c", "d", "d,c", "e,c,c", "a,b,c,c", "d,e,b", "d,e,d"],
+)
+case(
+    "bag where a circle of needs jumps over the bounds",
+    bag(
+        Item(lit("a"), needs=(1,)),
+        Item(lit("b"), needs=(0,)),
+        Item(lit("c"), 0, 2, needs=(3,)),
+        Item(lit("d"), needs=(2,)),
+        low=3,
+        high=3,
+    ),
+    ["c,d,c", "d,c,c", "c,c,d"],
+    ["", "a,b", "c,d", "a,b,c", "a", "c,c", "a,b,c,d"],
+)
+case(
+    "bag of unique JSON keys",
+    Seq(lit("{"), bag(keyed("1")), lit("}")),
+    ["{}", '{"a":1}', '{"a":1,"b":1}', '{"a":1,"ab":1,"":1}', r'{"a":1,"\u0061b":1}', '{"é":1,"e":1}',
+     r'{"\n":1,"n":1}'],
+    ['{"a":1,"a":1}', r'{"a":1,"\u0061":1}', r'{"\u0061":1,"a":1}', '{"":1,"":1}', r'{"é":1,"\u00e9":1}',
+     r'{"\/":1,"/":1}', r'{"\ud83d\ude00":1,"😀":1}', '{"a":1,"b":1,"a":1}', '{"a":1,}', '{"a"}',
+     r'{"\n":1,"\u000A":1}'],
+)  # fmt: skip
+JSON_BAG = {
+    "value": Choice(lit("1"), Ref("string"), Ref("object"), Ref("array")),
+    "string": Seq(lit('"'), term(ANYTHING, "json")),
+    "object": Seq(lit("{"), bag(keyed(Ref("value"))), lit("}")),
+    "array": Seq(lit("["), bag(Item(Ref("value"), 0, None)), lit("]")),
+}
+case(
+    "objects in objects, keys unique in each",
+    JSON_BAG,
+    ['{"a":{"a":1},"b":{"a":[{"a":1},{"a":1}]}}', '{"a":"a","b":"a"}', "[1,1]", '{"a":{},"b":{}}', '{"1":"1"}'],
+    ['{"a":{"b":1,"b":1}}', '{"a":{},"a":{}}', '{"a":[{"a":1,"a":1}]}', '{"a":{"b":1},"c":1,"a":1}', '[{"":1,"":1}]'],
+)
+case(
+    "bag with a witness among other keys",
+    Seq(
+        lit("{"),
+        bag(
+            keyed("1", some(one_of("ab")), 1), keyed("2", some(one_of("ab"))), keyed("3", rx.literal("c"), 0, 1), high=3
+        ),
+        lit("}"),
+    ),
+    ['{"a":1}', '{"a":2,"b":1}', '{"a":1,"b":2,"c":3}', '{"c":3,"a":1}', '{"a":1,"b":1}', '{"b":2,"ab":2,"a":1}'],
+    ["{}", '{"a":2}', '{"c":3}', '{"a":1,"a":2}', '{"a":2,"b":2,"ab":2}', '{"c":1}', '{"a":1,"c":3,"c":3}'],
+)
+case(
+    "bag where an element is of two kinds at once",
+    bag(Item(term(some(one_of("ab"))), 2, 2), Item(lit("a"), 0, None), Item(lit("b"), 1)),
+    ["a,a,b", "b,a,a", "b,b,b", "ab,b,ba", "a,b,ab", "a,a,a,b,b", "ab,a,b,a,a"],
+    ["", "a,b", "b,b", "ab,ab", "ab,ab,a", "ab,ab,ab,b", "b,b,b,b"],
+)
+case(
+    "two bags with different bounds, both readings alive",
+    Choice(
+        Seq(bag(keyed("1", low=0, high=2)), lit(";")),
+        Seq(bag(Item(Seq(lit('"'), term(ANYTHING, "json"), lit(":1")), 1, None)), lit("!")),
+    ),
+    [";", '"a":1;', '"a":1!', '"a":1,"b":1;', '"a":1,"a":1!', '"a":1,"b":1,"c":1!'],
+    ["!", '"a":1,"a":1;', '"a":1,"b":1,"c":1;', '"a":1,!'],
+)
+case(
+    "bag of unique numbers",
+    Seq(lit("["), bag(Item(EMPTY, 0, None, word=NUMBER)), lit("]")),
+    ["[]", "[1]", "[1,2]", "[1,11,0]", "[12,1,2]", "[1,10]"],
+    ["[1,1]", "[0,0]", "[12,3,12]", "[1,2,1]", "[1,]", "[01]", "[10,1,10]"],
+)
+case(
+    "bag with words that can be used up",
+    Seq(lit("{"), bag(keyed("1", rx.repeat(one_of("ab"), 1, 2))), lit("}")),
+    ["{}", '{"a":1,"b":1,"aa":1,"ab":1,"ba":1,"bb":1}', '{"ab":1,"aa":1,"a":1}', r'{"\u0061b":1,"aa":1,"a":1}'],
+    ['{"a":1,"b":1,"aa":1,"ab":1,"ba":1,"bb":1,"a":1}', '{"a":1,"b":1,"aa":1,"ab":1,"ba":1,"bb":1,',
+     '{"ab":1,"aa":1,"a":1,"a"',
+     '{"aa":1,"ab":1,"a":1,"aa', r'{"a":1,"\u0061":1}', '{"aa":1,"ab":1,"a":1,"a', r'{"aa":1,"ab":1,"a":1,"\u0061'],
+)  # fmt: skip
+case(
+    "bag whose demands must share the words that are left",
+    bag(unique(one_of("ab"), 1, 1), unique(one_of("bc"), 1, 1), unique(one_of("abc"), 0, 1), low=3),
+    ["a,b,c", "b,c,a", "c,a,b", "c,b,a", "a,c,b"],
+    ["", "a", "a,b", "a,a,b", "b,b,c"],
+)
+case(
+    "bag of words with endings and the rest of each used up",
+    bag(unique(rx.concat((rx.repeat(span("a", "b"), 1, 1), rx.literal("-x")))), Item(lit("z"), 0, None)),
+    ["", "a-x", "b-x,a-x", "a-x,z,b-x", "a-x,b-x,z", "z,z"],
+    ["a-x,a-x", "a-x,a", "a-x,b-x,", "a-x,b-x,a", "a-x,b", "a-"],
+)
+case(
+    "bag whose last words end it",
+    Seq(lit("{"), bag(keyed("1", one_of("ab"))), lit("}")),
+    ["{}", '{"a":1}', '{"a":1,"b":1}', r'{"\u0062":1,"a":1}'],
+    ['{"a":1,"b":1,', '{"a":1,"b":1,"a":1}', r'{"\u0061":1,"b":1,', '{"a":1,"a":1}'],
+)
+case(
+    "bag where a word that is gone was needed",
+    bag(
+        Item(lit("1"), word=term(one_of("a"))),
+        Item(lit("2"), 0, 1, word=term(one_of("ab"))),
+        Item(lit("3"), needs=(3,), word=term(one_of("c"))),
+        Item(lit("4"), word=term(one_of("a"))),
+    ),
+    ["a1", "a1,b2", "b2,a1", "c3,a4", "a4,c3", "b2,c3,a4"],
+    ["a1,b2,", "a1,c", "a2,c", "c3", "a1,a4", "a1,b2,c3"],
+)
+case(
+    "bag where one word is needed for something else",
+    bag(Item(lit("!"), 1, 1, word=term(one_of("a"))), Item(lit("."), 0, None, word=term(one_of("ab")))),
+    ["a!", "a!,b.", "b.,a!"],
+    ["", "a.", "b.", "b.,a.", "a.,b.", "b.,b.", "a!,a."],
+)
+case(
+    "bag where two words are needed for two others",
+    bag(
+        Item(lit("!"), 1, 1, word=term(one_of("ab"))),
+        Item(lit("?"), 1, 1, word=term(one_of("ba"))),
+        Item(lit("."), 0, None, word=term(one_of("abc"))),
+    ),
+    ["a!,b?", "b?,a!,c.", "c.,b!,a?", "a?,b!"],
+    ["a.", "a!,b.", "c.,a.", "a!,a?", "b?,a.", "c.,c.", "c.,a!,b."],
+)
+case(
+    "bag of unique raw bytes",
+    bag(unique(rx.repeat(rx.chars(((0x80, 0xFF),)), 1, 2), encoding="bytes"), low=1),
+    [b"\x80", b"\xff,\x80", b"\x80,\x80\x80", b"\xc3\xa9,\xc3"],
+    [b"", b"\x80,\x80", b"\xc3\xa9,\xc3\xa9", b"a"],
+)
+case(
+    "bag with equal words of two encodings",
+    bag(
+        Item(lit("."), 0, None, opening=lit("j"), word=term(WORD, "json")),
+        Item(lit("."), 0, None, opening=lit("u"), word=term(WORD)),
+        separator="",
+    ),
+    ['ja".', "ua.", 'ja".ua.', 'ua.jb".ja".', r'j\u0061".ua.'],
+    ['ja".ja".', "ua.ua.", r'ja".j\u0061".', 'ja".ub.ub.'],
+)
+case(
+    "bag with a nullable separator, nullable bodies and openings",
+    Bag(
+        (
+            Item(
+                Repeat(lit("!"), 0, 1),
+                0,
+                None,
+                opening=Repeat(lit("#"), 0, None),
+                word=term(rx.concat((one_of("a"), many(one_of("b"))))),
+            ),
+            Item(Choice(lit("x"), lit("xx"))),
+        ),
+        Repeat(lit(","), 0, 1),
+    ),
+    ["", "a", "aab", "#a!ab", "a,ab!x", "abb##a", "xx", "x,a"],
+    ["aa", "a,a", "b", "a!#a", "xxx", "#", "a,,ab", "x,x"],
+)
+case(
+    "bag behind a left-recursive rule",
+    {
+        "s": Choice(Seq(Ref("s"), lit(";"), Ref("b")), Ref("b")),
+        "b": bag(keyed("1"), Item(lit("a"))),
+    },
+    ["", ";", "a", '"a":1;a', '"a":1,a;"a":1', "a;;a"],
+    ["a,a", '"a":1,"a":1', ';"a":1,"a":1', "a;,a"],
+)
+case(
+    "bag with parts that match nothing",
+    bag(
+        Item(NEVER),
+        Item(lit("a"), needs=(0,)),
+        Item(lit("b"), needs=(3,)),
+        Item(lit("c")),
+        unique(one_of("x") & one_of("y")),
+    ),
+    ["", "c", "b,c", "c,b"],
+    ["a", "b", "x", "c,c", "b,c,a"],
+)
+case(
+    "bag with a separator that matches nothing",
+    Bag((Item(lit("a"), 0, None), Item(lit("b"), needs=(0,))), NEVER, 1),
+    ["a"],
+    ["", "b", "aa", "a,a"],
 )

@@ -1,4 +1,4 @@
-"""Reading JSON texts with a grammar without caring for the order of members."""
+"""Reading JSON texts with a grammar: by the definitions, by the engine, and without caring for the order of members."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from typing import Any
 from naive.language import accepts
 
 import constrain
+from constrain.errors import GrammarError, LimitExceeded, UnsupportedSchema
+from constrain.frontends.json_schema import json_schema_grammar
 from constrain.ir.grammar import Grammar
-from constrain.vocab.vocabulary import Vocabulary
+from constrain.testing import byte_vocabulary
 
-BYTES = Vocabulary([bytes([i]) for i in range(256)] + [None], [256])
+BYTES = byte_vocabulary()
+
+
+def spell(value: Any) -> str:
+    """The text of ``value``: what need not be escaped is not, but for lone surrogates, which UTF-8 does not have."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.dumps(value) if any(map(_is_surrogate, text)) else text
+
+
+def _is_surrogate(symbol: str) -> bool:
+    return 0xD800 <= ord(symbol) <= 0xDFFF
 
 
 def orders(value: Any) -> Iterator[Any]:
@@ -37,22 +49,35 @@ def accepts_value(grammar: Grammar, value: Any, most: int = 24) -> bool:
     return any(accepts_text(grammar, json.dumps(v, ensure_ascii=False)) for v in islice(orders(value), most))
 
 
+def verdict_on(schema: Any, **options: Any) -> ByteEngine | str:
+    """The engine for a schema; or ``refused``, or ``impossible`` where no value satisfies it. Other errors are raised."""
+    try:
+        return ByteEngine(json_schema_grammar(schema, **options))
+    except (UnsupportedSchema, LimitExceeded):
+        return "refused"
+    except GrammarError as error:
+        if "no value satisfies" in str(error) or "no text at all" in str(error):
+            return "impossible"
+        raise
+
+
 class ByteEngine:
     """The engine over single bytes: verdicts on whole texts, and on values whatever the order of their members."""
 
     def __init__(self, grammar: Grammar) -> None:
         self.automaton = constrain.compile(grammar, BYTES)
 
-    def text(self, text: str) -> bool:
-        return any(map(self.automaton.is_accepting, self.feed({self.automaton.start()}, text)))
+    def text(self, text: str | bytes) -> bool:
+        data = text.encode() if isinstance(text, str) else text
+        state = self.automaton.advance_bytes(self.automaton.start(), data)
+        return state is not None and self.automaton.is_accepting(state)
 
     def value(self, value: Any) -> bool:
         return any(map(self.automaton.is_accepting, self.read({self.automaton.start()}, value)))
 
     def feed(self, states: set[int], text: str) -> set[int]:
-        for byte in text.encode():
-            states = {s for state in states if (s := self.automaton.advance(state, byte)) is not None}
-        return states
+        data = text.encode()
+        return {s for state in states if (s := self.automaton.advance_bytes(state, data)) is not None}
 
     def read(self, states: set[int], value: Any) -> set[int]:
         if not states or not isinstance(value, (list, dict)):

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
+from naive import bags
 from naive.rx import ALPHABETS, derive, derive_all, inhabited, nullable, symbols_of
 from naive.spelling import decode, decode_cut
 
-from constrain.ir.grammar import Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.grammar import Bag, Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal
 
 
 def accepts(grammar: Grammar, data: bytes) -> bool:
@@ -109,6 +110,8 @@ class Spans:
                 return self.repeated(expr.body, expr.low, expr.high, i)
             case Joined():
                 return {p for p, _ in self.joined(expr, len(expr.items), i)}
+            case Bag():
+                return bags.ends(self, expr, i)
         raise TypeError(expr)
 
     def terminal_ends(self, terminal: Terminal, i: int) -> frozenset[int]:
@@ -166,6 +169,8 @@ class Spans:
                 return self.open_repeat(expr, i)
             case Joined():
                 return self.open_joined(expr, i)
+            case Bag():
+                return bags.is_open(self, expr, i)
         raise TypeError(expr)
 
     def productive(self, expr: Expr) -> bool:

@@ -5,6 +5,7 @@ Shares nothing with the library but the node classes and their constructors.
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 
 from constrain.ir.rx import (
@@ -15,6 +16,7 @@ from constrain.ir.rx import (
     And,
     Chars,
     Concat,
+    Graph,
     Not,
     Ranges,
     Repeat,
@@ -43,6 +45,8 @@ def nullable(rx: Rx) -> bool:
             return low == 0 or nullable(body)
         case Not(body):
             return not nullable(body)
+        case Graph():
+            return rx.start in rx.finals
     raise TypeError(rx)
 
 
@@ -68,6 +72,9 @@ def derive(rx: Rx, symbol: int) -> Rx:
                 if not nullable(part):
                     break
             return union(ways)
+        case Graph(edges):
+            targets = [target for low, high, target in edges[rx.start] if low <= symbol <= high]
+            return dataclasses.replace(rx, start=targets[0]) if targets else NOTHING
     raise TypeError(rx)
 
 
@@ -86,6 +93,8 @@ def cuts(rx: Rx) -> set[int]:
             return set().union({0}, *map(cuts, parts))
         case Repeat(body, _, _) | Not(body):
             return cuts(body)
+        case Graph(edges):
+            return set().union({0}, *({low, high + 1} for row in edges for low, high, _ in row))
     raise TypeError(rx)
 
 

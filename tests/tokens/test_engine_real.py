@@ -14,7 +14,14 @@ from constrain.members import random_member
 from constrain.testing import check_token_automaton, respell
 from constrain.vocab.vocabulary import Vocabulary
 
-NAMES = ["JSON", "CSV", "blocks by braces with statements", "JSON string that is not a given value, however spelled"]
+NAMES = [
+    "JSON",
+    "CSV",
+    "blocks by braces with statements",
+    "JSON string that is not a given value, however spelled",
+    "objects in objects, keys unique in each",
+    "bag of unique numbers",
+]
 CHOSEN = [pytest.param(case.grammar, id=case.name) for case in CASES if case.name in NAMES]
 
 

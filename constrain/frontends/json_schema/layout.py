@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from constrain.ir.grammar import EMPTY, Choice, Expr, Literal, Ref, Repeat, Seq, Terminal
-from constrain.ir.rx import ANY_CHAR, Rx, chars, concat, literal, repeat, union
+from constrain.frontends.json_schema.numbers import any_integer, any_number
+from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Item, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.rx import ANY_CHAR, Rx, chars, repeat
 
 ANY_NAME = "any"  # the rule of all JSON values; other rules are called by JSON pointers, which begin with "#"
 ANY_TEXT: Rx = repeat(ANY_CHAR, 0, None)
@@ -19,10 +20,7 @@ QUOTE: Expr = Literal(b'"')
 ANY_STRING: Expr = Seq(QUOTE, Terminal(ANY_TEXT, "json", name="string"))
 NULL_VALUE: Expr = Literal(b"null")
 BOOLEAN_VALUE: Expr = Choice(Literal(b"true"), Literal(b"false"))
-_BLANK: Rx = chars(((9, 10), (13, 13), (32, 32)))
-_DIGIT: Rx = chars(((48, 57),))
-_MINUS: Rx = repeat(literal("-"), 0, 1)
-_E: Rx = chars(((69, 69), (101, 101)))
+BLANK: Rx = chars(((9, 10), (13, 13), (32, 32)))
 
 
 class Layout:
@@ -31,13 +29,18 @@ class Layout:
     ``any``      up to ``max_blanks`` blanks wherever JSON allows blanks inside the document.
     ``compact``  none at all.
     ``json``     exactly what ``json.dumps`` writes by default: ``", "`` and ``": "``.
+    an ``Rx``    of blanks: one of its strings wherever JSON allows blanks inside the document.
     """
 
-    def __init__(self, whitespace: str, max_blanks: int, number_digits: int | None, integers_are_digits: bool) -> None:
-        self.free = whitespace == "any"
+    def __init__(
+        self, whitespace: str | Rx, max_blanks: int, number_digits: int | None, integers_are_digits: bool
+    ) -> None:
+        self.free = whitespace not in ("compact", "json")
         self.integers_are_digits = integers_are_digits
         blank = " " if whitespace == "json" else ""
-        self.blanks: Expr = Terminal(repeat(_BLANK, 0, max_blanks), name="blanks")
+        blanks = whitespace if isinstance(whitespace, Rx) else repeat(BLANK, 0, max_blanks)
+        self.blanks: Expr = Terminal(blanks, name="blanks")
+        self.blanks_after: Expr = self.blanks if self.free else EMPTY
         self.comma: Expr = self.item(Literal(b"," + blank.encode()))
         self.colon_bytes = b":" + blank.encode()
         mark = Literal(self.colon_bytes)
@@ -46,8 +49,8 @@ class Layout:
         self.open_object: Expr = self.item(Literal(b"{"))
         self.close_array: Expr = Literal(b"]")
         self.close_object: Expr = Literal(b"}")
-        self.number: Expr = Terminal(_number_rx(number_digits), name="number")
-        self.integer: Expr = Terminal(_integer_rx(number_digits, integers_are_digits), name="integer")
+        self.number: Expr = Terminal(any_number(number_digits), name="number")
+        self.integer: Expr = Terminal(any_integer(number_digits, integers_are_digits), name="integer")
         self.plain: dict[str, Expr] = {  # of schemas that say nothing but this type
             "string": ANY_STRING,
             "integer": self.integer,
@@ -57,7 +60,10 @@ class Layout:
         }
         self.any_value: Expr = Ref(ANY_NAME)
         self.any_array = self.array(self.any_number_of(self.item(self.any_value)))
-        self.any_object = self.object(self.any_number_of(self.other_member(ANY_STRING, self.any_value)))
+        other = Item(
+            self.after_key(self.any_value), 0, None, opening=QUOTE, word=Terminal(ANY_TEXT, "json", name="key")
+        )
+        self.any_object = self.object(Bag((other,), self.comma))
         scalars = (NULL_VALUE, BOOLEAN_VALUE, self.number, ANY_STRING)
         self.any_rule: Expr = Choice(*scalars, self.any_array, self.any_object)
 
@@ -77,9 +83,9 @@ class Layout:
             return Seq(Literal(key), self.colon, value, self.blanks)
         return Seq(Literal(key + self.colon_bytes), value)
 
-    def other_member(self, key: Expr, value: Expr) -> Expr:
-        """An object member whose key is ``key``, quotes included."""
-        return self.item(Seq(key, self.colon, value))
+    def after_key(self, value: Expr) -> Expr:
+        """What follows the key of a member."""
+        return self.item(Seq(self.colon, value))
 
     def list_of(self, items: Sequence[Expr]) -> Expr:
         """All the items, with commas between them."""
@@ -94,33 +100,6 @@ class Layout:
 
 
 @lru_cache(maxsize=64)
-def layout_for(whitespace: str, max_blanks: int, number_digits: int | None, integers_are_digits: bool) -> Layout:
+def layout_for(whitespace: str | Rx, max_blanks: int, number_digits: int | None, integers_are_digits: bool) -> Layout:
     """The one layout for these options."""
     return Layout(whitespace, max_blanks, number_digits, integers_are_digits)
-
-
-def _whole_part(digits: int | None) -> Rx:
-    rest = repeat(_DIGIT, 0, None if digits is None else digits - 1)
-    return concat((_MINUS, union((literal("0"), concat((chars(((49, 57),)), rest))))))
-
-
-def _optional(*parts: Rx) -> Rx:
-    return repeat(concat(parts), 0, 1)
-
-
-def _number_rx(digits: int | None) -> Rx:
-    """The grammar of numbers in RFC 8259, section 6."""
-    fraction = _optional(literal("."), repeat(_DIGIT, 1, digits))
-    sign = repeat(chars(((43, 43), (45, 45))), 0, 1)
-    exponent = _optional(_E, sign, repeat(_DIGIT, 1, None if digits is None else 3))
-    return concat((_whole_part(digits), fraction, exponent))
-
-
-def _integer_rx(digits: int | None, digits_only: bool) -> Rx:
-    """Spellings of whole numbers: digits, then zeros after a point, then a positive exponent of one or two digits
-    (so that every reader's floating point holds the value). ``15e-1 * 10`` and the like are not regular."""
-    if digits_only:
-        return _whole_part(digits)
-    zeros = _optional(literal("."), repeat(literal("0"), 1, digits))
-    exponent = _optional(_E, repeat(literal("+"), 0, 1), repeat(_DIGIT, 1, 2))
-    return concat((_whole_part(digits), zeros, exponent))

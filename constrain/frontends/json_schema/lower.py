@@ -1,161 +1,199 @@
-"""From a schema to rules: each schema object becomes an expression in place; what ``$ref`` points to becomes a rule.
+"""From a schema to rules: each schema becomes an expression in place; what a reference leads to becomes a rule.
 
-A schema that stands alone is lowered as it is. Where several meet (``$ref`` or ``anyOf`` with siblings), their facts
-are met first and the meeting is lowered, so no keyword is dropped. Meetings that involve a ``$ref`` become rules
-named after all the schemas that met; there are finitely many, so recursion ends.
-
-A rule's body is lowered after the schema that mentions it. If it then turns out that no value satisfies it, or
-only infinite ones would, everything is lowered again with that known: references to it are impossible,
-so optional parts that need it are dropped, and parts that do not need it stay.
+A schema without choices is lowered as it is read. Any other, and any conjunction, is first turned into alternatives
+(``alternatives.py``), whose union is lowered to a rule of its own. Rules belong to sets of schemas that met; there are
+finitely many of those sets, so recursion ends.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from copy import copy
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from constrain.errors import GrammarError, LimitExceeded, UnsupportedSchema
+from constrain.errors import LimitExceeded, UnsupportedSchema
+from constrain.frontends.json_schema.alternatives import Alternatives
 from constrain.frontends.json_schema.arrays import array_expr
-from constrain.frontends.json_schema.dialect import Dialect
 from constrain.frontends.json_schema.facts import (
     ALL_TYPES,
     ARRAY,
-    BESIDE_TYPE,
     BOOLEAN,
+    FRACTION,
     INTEGER,
     NULL,
     NUMBER,
     OBJECT,
     STRING,
-    Conj,
+    Branch,
     Facts,
+    Keys,
     Located,
-    check_refused,
-    read_facts,
+    Not,
+    Refusal,
+    Text,
+    parts,
 )
+from constrain.frontends.json_schema.languages import Languages
 from constrain.frontends.json_schema.layout import ANY_NAME, BOOLEAN_VALUE, NULL_VALUE, Layout
-from constrain.frontends.json_schema.meet import ids_of, meet
-from constrain.frontends.json_schema.membership import Membership
+from constrain.frontends.json_schema.membership import Membership, matches
+from constrain.frontends.json_schema.numbers import exact, number_rx
 from constrain.frontends.json_schema.objects import object_expr
 from constrain.frontends.json_schema.outcome import Impossible, Outcome
-from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, Resolver, malformed, pointer
+from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed, pointer
+from constrain.frontends.json_schema.quick import Quick
+from constrain.frontends.json_schema.reading import BESIDE_TYPE, Reader
+from constrain.frontends.json_schema.references import Resolver
 from constrain.frontends.json_schema.strings import string_expr
-from constrain.frontends.json_schema.termination import check_circles, productive_rules
-from constrain.frontends.json_schema.values import spell_values
-from constrain.frontends.regex import regex_to_rx
-from constrain.ir.grammar import Choice, Expr, Ref
-from constrain.ir.rx import Rx
+from constrain.frontends.json_schema.values import equality_key, spell_values
+from constrain.frontends.json_schema.witnesses import expand
+from constrain.ir.grammar import NEVER, Choice, Expr, Ref, Terminal
+from constrain.ir.rx import NOTHING, Rx
 
 MAX_RULES = 20_000
-MAX_MEETINGS = 20_000
-Key = frozenset[int]  # identities of the schema objects that a rule is the meeting of
+MAX_MEETINGS = 50_000
+Key = frozenset[Hashable]  # identities of the schemas that a rule is the meeting of
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How values are written, and what is made of what cannot be enforced."""
+
+    layout: Layout
+    any_order: bool  # members in any order
+    closed: bool  # ``properties`` alone means no others
+    formats: str  # assert, annotate, strict
+    record: bool  # note what is refused, and go on
+    digits: int | None  # most digits before and after the point
+    digits_only: bool  # whole numbers are digits only
 
 
 class Lowering:
-    """One pass over one document. ``dead`` holds the rules that earlier passes have found impossible."""
+    """One pass over one document. ``unenforced``: what was refused, when refusals are recorded and not raised."""
 
-    def __init__(
-        self, root: Any, dialect: Dialect, layout: Layout, any_order: bool, closed: bool, dead: dict[Key, Impossible]
-    ) -> None:
+    def __init__(self, root: Any, resolver: Resolver, policy: Policy) -> None:
         self.root = root
-        self.dialect = dialect
-        self.layout = layout
-        self.plain = layout.plain
-        self.any_order = any_order
-        self.closed = closed
-        self.dead = dead
-        self.resolver = Resolver(root, dialect.id_word)
+        self.resolver = resolver
+        self.layout = policy.layout
+        self.plain = policy.layout.plain
+        self.any_order, self.record = policy.any_order, policy.record
+        self.digits, self.digits_only = policy.digits, policy.digits_only
+        formats, digits_only = policy.formats, policy.digits_only
+        self.reader = Reader(resolver, policy.closed)
+        self.languages = Languages(formats, lambda path: resolver.dialect(path).year, self.alternatives, self.refuse)
+        self.quick = Quick(
+            self.reader.read,
+            digits_only,
+            lambda path: resolver.dialect(path).contains_counts_as_evaluated,
+            self.languages.words,
+            self.languages.prefix,
+            self.is_match,
+        )
+        self.membership = Membership(self.alternatives, self.languages, self.refuse, digits_only)
+        self.search = Alternatives(self.quick, partial(expand, is_key=self.membership.is_key))
+        self.solutions: dict[Key, list[Facts]] = {}
+        self.matched: dict[tuple[Text, str], bool] = {}
         self.rules: dict[str, Expr] = {}
         self.names: dict[Key, str] = {}
-        self.places: dict[Key, Path] = {}
-        self.waiting: list[tuple[Key, list[Facts] | Located]] = []
-        self.same_place: list[tuple[str, str]] = []  # a rule, and a rule that it refers to before any byte
-        self.meetings = 0
+        self.waiting: list[tuple[str, list[Facts] | Located]] = []
+        self.unenforced: dict[tuple[str, str], UnsupportedSchema] = {}
+        self.used: dict[tuple[str, str], str] = {}
         self.mentions = 0  # of rules
         self.uses_any = False
-        self.patterns: dict[str, Rx] = {}
-        self.membership = Membership(self.read, self.resolver.resolve, self.pattern, dialect.integers_are_digits)
 
-    def run(self) -> dict[Key, Impossible]:
-        """Lower everything that can be reached from the root. Returns what was found to be impossible."""
-        found: dict[Key, Impossible] = {}
-        self._rule(frozenset((id(self.root),)), (self.root, None), "#")
+    def run(self) -> Outcome:
+        """Lower everything that can be reached from the root into ``rules``; the outcome of the rule ``#``."""
+        root = (self.root, self.resolver.root)
+        self._rule(frozenset((self._key(root),)), root, "#")
+        outcomes: dict[str, Outcome] = {}
         while self.waiting:
-            key, source = self.waiting.pop()
-            name = self.names[key]
-            body = self.lower(*source, 0, name) if isinstance(source, tuple) else self._meeting(source, 0, name)
-            if isinstance(body, Impossible):
-                found[key] = body
-            else:
-                self.rules[name] = body
-        if self.same_place:
-            check_circles(self.same_place)
+            name, source = self.waiting.pop()
+            body = self._union(source, 0) if isinstance(source, list) else self._body(source)
+            outcomes[name] = body
+            self.rules[name] = NEVER if isinstance(body, Impossible) else body
         if self.uses_any:
             self.rules[ANY_NAME] = self.layout.any_rule
-        if self.mentions > 1 and not found:
-            alive = productive_rules(self.rules)
-            endless = "every value would go on without end"
-            found = {key: Impossible(self.places[key], endless) for key in self.names if self.names[key] not in alive}
-        return found
+        return outcomes["#"]
 
-    def read(self, schema: Any, path: Path) -> Facts:
-        facts = read_facts(schema, path, self.dialect)
-        if self.closed and not facts.says_additional and "properties" in schema:
-            facts.additional = (False, path)
-        return facts
+    # ---- schemas to expressions ----------------------------------------------------------------------------
 
-    def lower(self, schema: Any, path: Path, depth: int, top: str | None = None) -> Outcome:
-        """The expression of ``schema``. ``top`` is the rule whose value this schema speaks of itself, not of a part."""
+    def lower(self, located: Located, depth: int) -> Outcome:
+        """The expression of a schema."""
+        schema, path = located
         if schema is True:
             return self.anything(self.layout.any_value)
         if schema is False:
             return Impossible(path, "the schema is false")
         if depth > MAX_DEPTH:
             raise LimitExceeded("nesting of the schema", depth, MAX_DEPTH, f"at {pointer(path)[:80]}...")
-        if type(schema) is Conj:
-            return self._conjunction(schema, path, depth, top)
-        if type(schema) is dict and BESIDE_TYPE.isdisjoint(schema):
-            kind = schema.get("type")
-            if kind.__class__ is str and kind in self.plain:
-                return self.plain[kind]
-        facts = self.read(schema, path)
-        if facts.reference is None:
-            return self._emit(facts, depth) if not facts.any_of else self._with_any_of(facts, depth, top)
-        if facts.count > 1:
-            return self._meeting([facts], depth, top)
-        target = self.resolver.resolve(facts.reference, path)
-        if isinstance(target[0], bool):
-            return self.lower(*target, depth, top)
-        return self._rule(frozenset((id(target[0]),)), target, "#" + pointer(target[1]), top)
+        if type(schema) is dict:
+            if BESIDE_TYPE.isdisjoint(schema):
+                kind = schema.get("type")
+                if kind.__class__ is str and kind in self.plain:
+                    return self.plain[kind]
+            facts = self.reader.read(schema, path)
+            if facts.is_flat:
+                return self._emit(facts, depth)
+            if facts.bare:
+                return self._reference(facts)
+        return self._meeting(located, depth)
 
-    def _conjunction(self, schema: Conj, path: Path, depth: int, top: str | None) -> Outcome:
-        if any(member is False for member, _ in schema.members):
-            return Impossible(path, "one of the schemas that must hold together is false")
-        return self._meeting(self._read_all((schema, path)), depth, top)
+    def _body(self, located: Located) -> Outcome:
+        """The expression of a schema that is a rule."""
+        if type(located[0]) is dict:
+            facts = self.reader.read(*located)
+            if not (facts.is_flat or facts.bare):
+                return self._union(self.alternatives((located,)), 0)
+        return self.lower(located, 0)
 
-    def _with_any_of(self, facts: Facts, depth: int, top: str | None) -> Outcome:
-        if facts.count > 1:
-            return self._meeting([facts], depth, top)
-        return self._choice(facts.path, [self.lower(*branch, depth + 1, top) for branch in facts.any_of[0]])
+    def _reference(self, facts: Facts) -> Outcome:
+        """The rule of what a reference without siblings leads to."""
+        met = {facts.key}
+        while True:
+            ((target,),) = facts.choices[0].branches
+            if isinstance(target[0], bool):
+                return self.lower(target, 0)
+            facts = self.reader.read(*target)
+            if facts.key in met:
+                raise malformed(facts.path, "$ref leads back to itself about the same value")
+            met.add(facts.key)
+            if not facts.bare:
+                return self._rule(frozenset((facts.key,)), target, "#" + pointer(target[1]))
 
-    def _choice(self, path: Path, outcomes: list[Outcome]) -> Outcome:
+    def _meeting(self, located: Located, depth: int) -> Outcome:
+        """The union of the alternatives: a rule, unless they are scalars. (One rule for each meeting of schemas ends
+        recursion, and keeps the grammar from repeating itself.)"""
+        key = frozenset(map(self._key, parts(located)))
+        if key in self.names:
+            self.mentions += 1
+            return Ref(self.names[key])
+        ways = self._solve(key, parts(located))
+        if not ways:
+            return Impossible(located[1], "nothing satisfies all the keywords that must hold together")
+        if not any(facts.types & (ARRAY | OBJECT) for facts in ways):
+            return self._union(ways, depth)
+        places = dict.fromkeys(f"#{pointer(path)}" for _, path in parts(located))
+        return self._rule(key, ways, " & ".join(list(places)[:4]))
+
+    def _union(self, ways: list[Facts], depth: int) -> Outcome:
+        outcomes = [self._emit(facts, depth) for facts in ways]
         possible = [outcome for outcome in outcomes if not isinstance(outcome, Impossible)]
-        if not possible:
-            reasons = "; ".join(dict.fromkeys(o.reason for o in outcomes[:3] if isinstance(o, Impossible)))
-            return Impossible(path, f"no branch of anyOf can be satisfied together with its siblings ({reasons})")
-        return possible[0] if len(possible) == 1 else Choice(*possible)
+        if possible:
+            return possible[0] if len(possible) == 1 else Choice(*possible)
+        if not outcomes:
+            return Impossible(None, "nothing satisfies all the keywords that must hold together")
+        reasons = "; ".join(dict.fromkeys(o.reason for o in outcomes[:3] if isinstance(o, Impossible)))
+        if len(outcomes) == 1 and isinstance(outcomes[0], Impossible):
+            return outcomes[0]
+        return Impossible(ways[0].path, f"no branch can be satisfied together with its siblings ({reasons})")
 
-    def _rule(self, key: Key, source: list[Facts] | Located, name: str, top: str | None = None) -> Outcome:
+    def _rule(self, key: Key, source: list[Facts] | Located, name: str) -> Expr:
         """The reference to the rule for ``key``, which is made if need be."""
-        if key in self.dead:
-            return self.dead[key]
         self.mentions += 1
         if key not in self.names:
             self.names[key] = self._reserve(name)
-            self.places[key] = source[1] if isinstance(source, tuple) else source[0].path
-            self.waiting.append((key, source))
-        if top is not None:
-            self.same_place.append((top, self.names[key]))
+            self.waiting.append((self.names[key], source))
         return Ref(self.names[key])
 
     def _reserve(self, name: str) -> str:
@@ -165,7 +203,7 @@ class Lowering:
         while free in self.rules:
             number += 1
             free = f"{name} ({number})"
-        self.rules[free] = Choice()
+        self.rules[free] = NEVER
         return free
 
     def add_rule(self, name: str, body: Expr) -> Expr:
@@ -174,114 +212,139 @@ class Lowering:
         self.rules[name] = body
         return Ref(name)
 
-    def _meeting(self, members: list[Facts], depth: int, top: str | None) -> Outcome:
-        """The values that satisfy all ``members``."""
-        self.meetings += 1
-        if self.meetings > MAX_MEETINGS or depth > MAX_DEPTH:
-            raise LimitExceeded("schemas that must hold together", self.meetings, MAX_MEETINGS, "use fewer anyOf")
-        facts, followed = self._follow(members)
-        if isinstance(facts, Impossible):
-            return facts
-        if followed:
-            places = [m.path for m in members if m.reference is None or m.count > 1] + followed
-            name = " & ".join(dict.fromkeys("#" + pointer(path) for path in places))
-            return self._rule(ids_of(facts), [facts], name, top)
-        if not facts.any_of:
-            return self._emit(facts, depth)
-        rest = copy(facts)
-        rest.ids, rest.any_of = ids_of(facts), facts.any_of[1:]
-        rest.origin = None  # no longer all that the schema says: a branch that refers back to it meets it anew
-        return self._choice(facts.path, [self._beside(rest, branch, depth + 1, top) for branch in facts.any_of[0]])
+    # ---- alternatives --------------------------------------------------------------------------------------
 
-    def _beside(self, facts: Facts, branch: Located, depth: int, top: str | None) -> Outcome:
-        """The values that satisfy ``facts`` and the schema ``branch``."""
-        schema, path = branch
-        if schema is False:
-            return Impossible(path, "the schema is false")
-        return self._meeting([facts, *self._read_all(branch)], depth, top)
+    def alternatives(self, branch: Branch) -> list[Facts]:
+        """Facts without choices whose union is the meeting of ``branch``."""
+        members = tuple(member for located in branch for member in parts(located))
+        return self._solve(frozenset(map(self._key, members)), members)
 
-    def _read_all(self, located: Located) -> list[Facts]:
-        """The facts whose meeting is the schema."""
+    def _solve(self, key: Key, members: Branch) -> list[Facts]:
+        if key not in self.solutions:
+            if len(self.solutions) > MAX_MEETINGS:
+                raise LimitExceeded("schemas that must hold together", len(self.solutions), MAX_MEETINGS)
+            self.solutions[key] = self.search.of(members)
+        return self.solutions[key]
+
+    def _key(self, located: Located) -> Hashable:
         schema, path = located
-        if isinstance(schema, Conj):
-            return [facts for member in schema.members for facts in self._read_all(member)]
-        return [] if schema is True else [self.read(schema, path)]
+        if type(schema) is Not:
+            return ("not", self._key((schema.schema, path)))
+        if isinstance(schema, (bool, Facts)):
+            return schema if isinstance(schema, bool) else schema.key
+        return self.resolver.key(schema, path)
 
-    def _follow(self, members: list[Facts]) -> tuple[Facts | Impossible, list[Path]]:
-        """The meeting of ``members`` and of all that they refer to, and where that is."""
-        result, places, met = Facts(), [], set()
-        pending = [(facts, frozenset((id(facts.origin),))) for facts in reversed(members)]
-        while pending:
-            facts, trail = pending.pop()
-            if facts.reference is not None:
-                target, path = self.resolver.resolve(facts.reference, facts.path)
-                if target is False:
-                    return Impossible(path, "the schema is false"), []
-                if id(target) in trail:
-                    raise malformed(facts.path, f"$ref {facts.reference!r} leads back to itself about the same value")
-                if target is not True:
-                    places.append(path)
-                    pending.append((self.read(target, path), trail | {id(target)}))
-                facts = _without_reference(facts)
-            if facts.origin is None or id(facts.origin) not in met:
-                met.add(id(facts.origin))
-                result = meet(result, facts)
-        return result, places
+    # ---- facts to expressions ------------------------------------------------------------------------------
 
     def _emit(self, facts: Facts, depth: int) -> Outcome:
-        """The expression of facts without ``$ref`` and ``anyOf``."""
-        if facts.count == 0:
-            return self.anything(self.layout.any_value)
+        """The expression of facts without choices."""
         if facts.values is not None:
-            return self._emit_values(facts, facts.values)
+            values = self.possible_values(facts)
+            if not values:
+                return Impossible(facts.path, "none of the values of enum or const satisfies the other keywords")
+            return spell_values(values, self.layout, facts.path, self.any_order)
         types = facts.types
-        if facts.refused:
-            check_refused(facts, types)
-        outcomes: list[Outcome] = []
-        if types & NULL:
-            outcomes.append(NULL_VALUE)
-        if types & BOOLEAN:
-            outcomes.append(BOOLEAN_VALUE)
-        if types & NUMBER:
-            outcomes.append(self.layout.integer if types & NUMBER == INTEGER else self.layout.number)
-        if types & STRING:
-            outcomes.append(string_expr(self, facts))
-        if types & ARRAY:
-            outcomes.append(array_expr(self, facts, depth + 1))
-        if types & OBJECT:
-            outcomes.append(object_expr(self, facts, depth + 1))
+        for refusal in facts.refused:
+            if refusal.types & types:
+                self.refuse(refusal)
+        if types == ALL_TYPES and facts.plain:
+            return self.anything(self.layout.any_value)
+        outcomes = [self._emit_type(facts, kind, depth) for kind in _KINDS if types & kind]
         if len(outcomes) == 1:
             return outcomes[0]
         possible = [outcome for outcome in outcomes if not isinstance(outcome, Impossible)]
         if possible:
-            return Choice(*possible)
+            return possible[0] if len(possible) == 1 else Choice(*possible)
         return outcomes[0] if outcomes else Impossible(facts.path, "no type satisfies all the keywords that must hold")
 
-    def _emit_values(self, facts: Facts, values: list[Any]) -> Outcome:
-        only_strings = facts.types & STRING and all(value.__class__ is str for value in values)
-        if not only_strings or facts.count > 1 + (facts.types != ALL_TYPES):
-            values = [value for value in values if self.membership.satisfies_facts(value, facts)]
-        if not values:
-            return Impossible(facts.path, "none of the values of enum or const satisfies the other keywords")
-        return spell_values(values, self.layout, facts.path)
+    def _emit_type(self, facts: Facts, kind: int, depth: int) -> Outcome:
+        if kind == STRING:
+            return string_expr(self, facts)
+        if kind == NUMBER:
+            return self._number(facts)
+        if kind == OBJECT:
+            return object_expr(self, facts, depth + 1)
+        if kind == ARRAY:
+            return array_expr(self, facts, depth + 1)
+        if not facts.excluded:
+            return NULL_VALUE if kind == NULL else BOOLEAN_VALUE
+        banned = set(map(equality_key, facts.excluded))
+        left = [value for value in ([None] if kind == NULL else [True, False]) if equality_key(value) not in banned]
+        return spell_values(left, self.layout, facts.path) if left else Impossible(facts.path, "the value is excluded")
+
+    def _number(self, facts: Facts) -> Outcome:
+        kind = facts.types & NUMBER
+        numbers = [value for value in facts.excluded if isinstance(value, (int, float)) and not isinstance(value, bool)]
+        if kind != FRACTION and not (facts.lower or facts.upper or facts.multiples or numbers):
+            return self.layout.integer if kind == INTEGER else self.layout.number
+        rx = self.number_rx(facts)
+        return (
+            Impossible(facts.path, "no number is within the bounds") if rx == NOTHING else Terminal(rx, name="number")
+        )
+
+    def number_rx(self, facts: Facts) -> Rx:
+        """The texts of the numbers that satisfy ``facts``."""
+        lower, upper = facts.lower, facts.upper
+        return number_rx(
+            whole=bool(facts.types & INTEGER),
+            fractional=bool(facts.types & FRACTION),
+            low=lower.value if lower else None,
+            low_open=bool(lower and lower.is_open),
+            high=upper.value if upper else None,
+            high_open=bool(upper and upper.is_open),
+            multiples=tuple((divisor, not wanted) for divisor, wanted in facts.multiples),
+            excluded=tuple(exact(v) for v in facts.excluded if isinstance(v, (int, float)) and not isinstance(v, bool)),
+            digits=self.digits,
+            digits_only=self.digits_only,
+        )
+
+    def possible_values(self, facts: Facts) -> list[Any]:
+        """The values of ``enum`` and ``const`` that satisfy all of ``facts``."""
+        assert facts.values is not None
+        rest = copy(facts)
+        rest.values, rest.excluded = None, ()
+        banned = set(map(equality_key, facts.excluded))
+        values = [value for value in facts.values if equality_key(value) not in banned] if banned else facts.values
+        return [value for value in values if self.membership.satisfies_facts(value, rest)]
+
+    def satisfies(self, value: Any, branch: Branch) -> bool:
+        """Does ``value`` satisfy all of ``branch``?"""
+        return self.membership.satisfies(value, branch)
+
+    def string_rx(self, facts: Facts) -> Rx:
+        """The strings that satisfy ``facts``; their lengths are not looked at."""
+        return self.languages.of_string(facts)
+
+    def text_rx(self, text: Text) -> Rx:
+        """The strings that a pattern or format asks for."""
+        return self.languages.text(text)
+
+    def is_match(self, text: Text, value: str) -> bool:
+        """Is ``value`` one of them?"""
+        if (text, value) not in self.matched:
+            self.matched[text, value] = matches(self.languages.text(text), value)
+        return self.matched[text, value]
+
+    def keys_rx(self, keys: Keys) -> Rx:
+        """The strings that are such keys."""
+        return self.languages.of_keys(keys)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Raise ``UnsupportedSchema``, or note what is not enforced and go on with a superset."""
+        place = pointer(refusal.path)
+        error = UnsupportedSchema(refusal.word, place, refusal.reason, hint=refusal.hint)
+        if not self.record:
+            raise error
+        self.unenforced.setdefault((refusal.word, place), error)
+
+    def uses(self, how: str, path: Path, words: Iterable[str]) -> None:
+        """Note for the report that these keywords are enforced by counters or by state."""
+        self.used.update({(pointer(path), word): how for word in words})
 
     def anything(self, expr: Expr) -> Expr:
         """``expr``, a shared part that refers to the rule of all JSON values."""
         self.uses_any = True
         return expr
 
-    def pattern(self, text: str, path: Path) -> Rx:
-        """The strings in which the ECMA-262 regular expression ``text`` matches somewhere."""
-        if text not in self.patterns:
-            try:
-                self.patterns[text] = regex_to_rx(text, dialect="ecma", search=True)
-            except GrammarError as error:
-                reason = f"{text!r}: {error.message}"
-                raise UnsupportedSchema("pattern", pointer(path), reason, hint=error.hint) from error
-        return self.patterns[text]
 
-
-def _without_reference(facts: Facts) -> Facts:
-    stripped = copy(facts)
-    stripped.reference, stripped.count = None, facts.count - 1
-    return stripped
+_KINDS = (NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT)

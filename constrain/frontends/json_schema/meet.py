@@ -2,75 +2,36 @@
 
 from __future__ import annotations
 
-from constrain.frontends.json_schema.facts import Conj, Facts, Located
+from constrain.frontends.json_schema.facts import Facts, both, lower_bound, tighter
 from constrain.frontends.json_schema.values import common_values
 
-
-def both(left: Located, right: Located) -> Located:
-    """The schema that asks for both."""
-    if left[0] is True:
-        return right
-    if right[0] is True:
-        return left
-    return Conj(_members(left) + _members(right)), left[1]
-
-
-def _members(located: Located) -> tuple[Located, ...]:
-    return located[0].members if isinstance(located[0], Conj) else (located,)
+_JOINED = ("refused", "excluded", "texts", "multiples", "members", "required", "names", "needs", "exists", "contains")
 
 
 def meet(left: Facts, right: Facts) -> Facts:
-    """What a value must satisfy to satisfy both. Exact: nothing is approximated."""
-    if left.count == 0:
-        return right
-    if right.count == 0:
-        return left
-    facts = Facts()
-    facts.path = left.path
-    facts.ids = ids_of(left) | ids_of(right)
-    facts.count = left.count + right.count
-    facts.refused = left.refused + right.refused
-    facts.any_of = left.any_of + right.any_of
+    """What a value must satisfy to satisfy both. Exact: nothing is approximated. Choices are left to the caller."""
+    facts = Facts(left.path if left.path is not None else right.path)
+    for name in _JOINED:
+        mine, other = getattr(left, name), getattr(right, name)
+        if mine or other:
+            setattr(facts, name, mine if not other else other if not mine else tuple(dict.fromkeys(mine + other))
+                    if name in ("texts", "required", "multiples") else mine + other)  # fmt: skip
     facts.types = left.types & right.types
-    facts.values = _meet_values(left, right)
+    facts.values = right.values if left.values is None else left.values
+    if left.values is not None and right.values is not None:
+        facts.values = common_values(left.values, right.values)
     facts.shortest, facts.longest = max(left.shortest, right.shortest), lower_bound(left.longest, right.longest)
-    facts.patterns = tuple(dict.fromkeys(left.patterns + right.patterns))
-    _meet_members(facts, left, right)
+    facts.lower = tighter(left.lower, right.lower, 1)
+    facts.upper = tighter(left.upper, right.upper, -1)
+    facts.least, facts.most = max(left.least, right.least), lower_bound(left.most, right.most)
     _meet_items(facts, left, right)
     return facts
 
 
-def ids_of(facts: Facts) -> frozenset[int]:
-    """The identities of the schema objects behind ``facts``."""
-    return facts.ids or frozenset((id(facts.origin),))
-
-
-def lower_bound(left: int | None, right: int | None) -> int | None:
-    """The lower of two upper bounds, of which ``None`` is no bound."""
-    if left is None or right is None:
-        return right if left is None else left
-    return min(left, right)
-
-
-def _meet_values(left: Facts, right: Facts) -> list[object] | None:
-    if left.values is None or right.values is None:
-        return right.values if left.values is None else left.values
-    return common_values(left.values, right.values)
-
-
-def _meet_members(facts: Facts, left: Facts, right: Facts) -> None:
-    names = dict.fromkeys((*left.properties, *right.properties))
-    facts.properties = {name: _as_conj(both(left.property(name), right.property(name))) for name in names}
-    facts.additional = both(left.additional, right.additional)
-    facts.required = tuple(dict.fromkeys(left.required + right.required))
-
-
-def _as_conj(located: Located) -> object:
-    return located[0] if isinstance(located[0], (Conj, bool)) else Conj((located,))
-
-
 def _meet_items(facts: Facts, left: Facts, right: Facts) -> None:
-    length = max(len(left.prefix), len(right.prefix))
-    facts.prefix = tuple(both(left.item(i), right.item(i)) for i in range(length))
+    if left.prefix or right.prefix:
+        length = max(len(left.prefix), len(right.prefix))
+        facts.prefix = tuple(both(left.item(i), right.item(i)) for i in range(length))
     facts.rest = both(left.rest, right.rest)
-    facts.fewest, facts.most = max(left.fewest, right.fewest), lower_bound(left.most, right.most)
+    facts.fewest, facts.utmost = max(left.fewest, right.fewest), lower_bound(left.utmost, right.utmost)
+    facts.unique = left.unique or right.unique

@@ -1,8 +1,9 @@
-"""Does a value satisfy a schema? Needed only to filter the values of ``enum`` and ``const`` by their siblings."""
+"""Does a value satisfy a schema? Filters the values of ``enum`` and ``const`` by what stands beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from reprlib import repr as brief
 from typing import Any
@@ -10,19 +11,20 @@ from typing import Any
 from constrain.errors import LimitExceeded
 from constrain.frontends.json_schema.facts import (
     ARRAY,
-    BOOLEAN,
-    FRACTION,
-    INTEGER,
-    NULL,
+    NUMBER,
     OBJECT,
     STRING,
-    Conj,
+    Branch,
     Facts,
+    Keys,
     Located,
-    check_refused,
+    Members,
+    Refusal,
 )
-from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed
-from constrain.frontends.json_schema.values import equality_key
+from constrain.frontends.json_schema.languages import Languages
+from constrain.frontends.json_schema.numbers import exact
+from constrain.frontends.json_schema.pointer import MAX_DEPTH, malformed
+from constrain.frontends.json_schema.values import equality_key, type_bit
 from constrain.ir import rx as _rx
 from constrain.ir.rx import Rx
 
@@ -32,80 +34,109 @@ class Membership:
 
     def __init__(
         self,
-        read: Callable[[Any, Path], Facts],
-        follow: Callable[[str, Path], Located],
-        pattern: Callable[[str, Path], Rx],
-        integers_are_digits: bool,
+        alternatives: Callable[[Branch], list[Facts]],
+        languages: Languages,
+        refuse: Callable[[Refusal], None],
+        digits_only: bool,
     ) -> None:
-        self.read = read
-        self.follow = follow
-        self.pattern = pattern
-        self.integers_are_digits = integers_are_digits
-        self.open: set[tuple[int, int]] = set()  # schemas and values that are being compared
+        self.alternatives = alternatives
+        self.languages = languages
+        self.refuse = refuse
+        self.digits_only = digits_only
 
-    def satisfies(self, value: Any, located: Located, depth: int = 0) -> bool:
-        """Does ``value`` satisfy the located schema?"""
-        schema, path = located
+    def satisfies(self, value: Any, branch: Branch, depth: int = 0) -> bool:
+        """Does ``value`` satisfy all of ``branch``?"""
         if depth > MAX_DEPTH:
             raise LimitExceeded("nesting of schemas around a value of enum or const", depth, MAX_DEPTH)
-        if isinstance(schema, bool):
-            return schema
-        if isinstance(schema, Conj):
-            return all(self.satisfies(value, member, depth + 1) for member in schema.members)
-        question = (id(schema), id(value))
-        if question in self.open:
-            raise malformed(path, "$ref leads back to itself about the same value")
-        self.open.add(question)
-        try:
-            return self.satisfies_facts(value, self.read(schema, path), depth)
-        finally:
-            self.open.remove(question)
+        if all(schema is True for schema, _ in branch):
+            return True
+        return any(self.satisfies_facts(value, facts, depth) for facts in self.alternatives(branch))
 
     def satisfies_facts(self, value: Any, facts: Facts, depth: int = 0) -> bool:
-        """Does ``value`` satisfy ``facts``?"""
-        kind = self.type_of(value, facts.path)
+        """Does ``value`` satisfy ``facts``, which have no choices?"""
+        try:
+            kind = type_bit(value, self.digits_only)
+        except KeyError:
+            raise malformed(facts.path, f"{brief(value)} is not a JSON value") from None
         if not kind & facts.types:
             return False
-        check_refused(facts, kind)
-        if facts.values is not None and equality_key(value) not in map(equality_key, facts.values):
+        for refusal in facts.refused:
+            if refusal.types & kind:
+                self.refuse(refusal)
+        key = equality_key(value)
+        if facts.values is not None and key not in map(equality_key, facts.values):
             return False
-        wanted = list(facts.any_of)
-        if facts.reference is not None:
-            wanted.append((self.follow(facts.reference, facts.path),))
-        if not all(any([self.satisfies(value, branch, depth + 1) for branch in branches]) for branches in wanted):
+        if key in map(equality_key, facts.excluded):
             return False
         if kind == STRING:
-            return self._string(value, facts)
+            return _counts(value, facts.shortest, facts.longest) and self._text(value, facts)
+        if kind & NUMBER:
+            return _number(exact(value), facts)
         if kind == ARRAY:
             return self._array(value, facts, depth)
         return kind != OBJECT or self._object(value, facts, depth)
 
-    def type_of(self, value: Any, path: Path) -> int:
-        """The type bit of ``value``."""
-        if isinstance(value, float):
-            return INTEGER if value.is_integer() and not self.integers_are_digits else FRACTION
-        kind = _TYPES.get(type(value))
-        if kind is None:
-            raise malformed(path, f"{brief(value)} is not a JSON value")
-        return kind
-
-    def _string(self, value: str, facts: Facts) -> bool:
-        if len(value) < facts.shortest or (facts.longest is not None and len(value) > facts.longest):
-            return False
-        return all(matches(self.pattern(text, path), value) for text, path in facts.patterns)
+    def _text(self, value: str, facts: Facts) -> bool:
+        return all(matches(self.languages.text(text), value) for text in facts.texts)
 
     def _array(self, value: list[Any], facts: Facts, depth: int) -> bool:
-        if len(value) < facts.fewest or (facts.most is not None and len(value) > facts.most):
+        if not _counts(value, facts.fewest, facts.utmost):
             return False
-        return all(self.satisfies(item, facts.item(i), depth + 1) for i, item in enumerate(value))
+        if facts.unique and len(set(map(equality_key, value))) < len(value):
+            return False
+        if not all(self.satisfies(item, (facts.item(i),), depth + 1) for i, item in enumerate(value)):
+            return False
+        for contains in facts.contains:
+            found = [self.satisfies(item, (contains.schema,), depth + 1) for item in value[contains.start :]]
+            if not contains.low <= sum(found) or (contains.high is not None and sum(found) > contains.high):
+                return False
+        return True
 
     def _object(self, value: dict[str, Any], facts: Facts, depth: int) -> bool:
-        if not all(name in value for name in facts.required):
+        if not _counts(value, facts.least, facts.most) or not all(name in value for name in facts.required):
             return False
-        return all(self.satisfies(member, facts.property(name), depth + 1) for name, member in value.items())
+        if any(name in value and not all(other in value for other in asked) for name, asked in facts.needs):
+            return False
+        for name, member in value.items():
+            if not all(self.satisfies(name, (located,), depth + 1) for located in facts.names):
+                return False
+            if not self.satisfies(member, self.asked_of(facts.members, name), depth + 1):
+                return False
+        return all(
+            any(
+                self.is_key(keys, name) and self.satisfies(member, (located,), depth + 1)
+                for name, member in value.items()
+            )
+            for keys, located in facts.exists
+        )
+
+    def asked_of(self, members: tuple[Members, ...], name: str) -> Branch:
+        """What the value of the member ``name`` must satisfy."""
+        wanted: list[Located] = []
+        for rules in members:
+            declared = rules.properties.get(name)
+            found = [] if declared is None else [declared]
+            found += [located for text, located in rules.patterns if matches(self.languages.text(text), name)]
+            wanted += found or [rules.additional]
+        return tuple(wanted)
+
+    def is_key(self, keys: Keys, name: str) -> bool:
+        """Is ``name`` one of ``keys``?"""
+        if name in keys.names or (keys.schema is not None and not self.satisfies(name, (keys.schema,))):
+            return False
+        return all(matches(self.languages.text(text), name) for text in keys.texts)
 
 
-_TYPES = {type(None): NULL, bool: BOOLEAN, int: INTEGER, str: STRING, list: ARRAY, dict: OBJECT}
+def _counts(value: Any, low: int, high: int | None) -> bool:
+    return low <= len(value) and (high is None or len(value) <= high)
+
+
+def _number(value: Fraction, facts: Facts) -> bool:
+    if facts.lower is not None and (value < facts.lower.value or (value == facts.lower.value and facts.lower.is_open)):
+        return False
+    if facts.upper is not None and (value > facts.upper.value or (value == facts.upper.value and facts.upper.is_open)):
+        return False
+    return all(((value / divisor).denominator == 1) == wanted for divisor, wanted in facts.multiples)
 
 
 def matches(rx: Rx, text: str) -> bool:
@@ -131,7 +162,20 @@ def matches(rx: Rx, text: str) -> bool:
                 return frozenset(range(start, size + 1)) - ends(body, start)
             case _rx.Repeat(body, low, high):
                 return repeated(body, low, high, start)
+            case _rx.Graph():
+                return run(rx, start)
         raise TypeError(f"not a regular expression: {rx!r}")
+
+    def run(graph: _rx.Graph, start: int) -> frozenset[int]:
+        found, state, position = set(), graph.start, start
+        while True:
+            if state in graph.finals:
+                found.add(position)
+            row = graph.edges[state] if position < size else ()
+            targets = [target for low, high, target in row if low <= ord(text[position]) <= high]
+            if not targets:
+                return frozenset(found)
+            state, position = targets[0], position + 1
 
     def step(rx: Rx, at: frozenset[int]) -> frozenset[int]:
         return frozenset().union(*(ends(rx, position) for position in at))

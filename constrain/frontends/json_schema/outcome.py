@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from constrain.frontends.json_schema.facts import Branch, Facts, Keys, Located, Refusal, Text
 from constrain.frontends.json_schema.layout import Layout
 from constrain.frontends.json_schema.pointer import Path
 from constrain.ir.grammar import Expr
@@ -27,13 +29,51 @@ class Lowerer(Protocol):
 
     layout: Layout
     any_order: bool
+    digits: int | None
+    digits_only: bool
 
-    def lower(self, schema: Any, path: Path, depth: int, top: str | None = None) -> Outcome:
-        """The expression of the schema ``schema`` at ``path``."""
+    def lower(self, located: Located, depth: int) -> Outcome:
+        """The expression of a schema."""
         ...
 
-    def pattern(self, text: str, path: Path) -> Rx:
-        """The strings in which the regular expression ``text`` matches somewhere."""
+    def alternatives(self, branch: Branch) -> list[Facts]:
+        """Facts without choices whose union is the meeting of ``branch``."""
+        ...
+
+    def satisfies(self, value: Any, branch: Branch) -> bool:
+        """Does ``value`` satisfy all of ``branch``?"""
+        ...
+
+    def possible_values(self, facts: Facts) -> list[Any]:
+        """The values of ``enum`` and ``const`` that satisfy all of ``facts``."""
+        ...
+
+    def string_rx(self, facts: Facts) -> Rx:
+        """The strings that satisfy ``facts``; their lengths are not looked at."""
+        ...
+
+    def text_rx(self, text: Text) -> Rx:
+        """The strings that a pattern or format asks for."""
+        ...
+
+    def is_match(self, text: Text, value: str) -> bool:
+        """Is ``value`` one of them?"""
+        ...
+
+    def keys_rx(self, keys: Keys) -> Rx:
+        """The strings that are such keys."""
+        ...
+
+    def number_rx(self, facts: Facts) -> Rx:
+        """The texts of the numbers that satisfy ``facts``."""
+        ...
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Raise ``UnsupportedSchema``, or note what is not enforced and go on with a superset."""
+        ...
+
+    def uses(self, how: str, path: Path, words: Iterable[str]) -> None:
+        """Note for the report that these keywords are enforced by counters or by state."""
         ...
 
     def anything(self, expr: Expr) -> Expr:

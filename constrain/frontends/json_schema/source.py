@@ -1,31 +1,66 @@
-"""What may be given as a schema: an object or a boolean, JSON text, a file, a Pydantic model or any Python type."""
+"""What may be given as a schema: an object or a boolean, JSON text, a file, a list of tools, a Python type, a function.
+
+A list, whether given as such or as JSON text, is a list of tools (``tools.py``). Anything else that is no JSON belongs
+to Python (``python_types.py``).
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from math import isinf
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any, NoReturn
 
 from constrain.errors import GrammarError, LimitExceeded
+from constrain.frontends.json_schema.python_types import is_function, schema_of_function, schema_of_type
+from constrain.frontends.json_schema.tools import schema_of_tools
 
 
-def load_schema(source: Any) -> tuple[Any, bool]:
-    """The schema as Python values, and whether it was derived from a Python type."""
-    if isinstance(source, (dict, bool)):
-        return source, False
+def load_schema(source: Any, draft: str | None = None) -> tuple[Any, bool]:
+    """The schema as Python values, and whether it was derived from Python types. ``draft`` is that of tools whose
+    parameters declare none.
+
+    Raises ``GrammarError`` for what is no schema and describes none, ``LimitExceeded`` for JSON text that nests too
+    deeply, ``OSError`` for a file that cannot be read.
+    """
     if isinstance(source, Path):
-        return _parse(source.read_text(encoding="utf-8"), str(source)), False
-    if isinstance(source, (str, bytes)):
-        return _parse(source if isinstance(source, str) else source.decode(), None), False
-    if source is None or isinstance(source, (list, int, float)):
-        raise GrammarError(f"a schema is an object, a boolean, JSON text, a path or a type, not {brief(source)}")
-    return schema_of_type(source), True
+        return _checked(_parse(_decode(source.read_bytes(), str(source)), str(source)), draft), False
+    if isinstance(source, (bytes, bytearray)):
+        return _checked(_parse(_decode(bytes(source), None), None), draft), False
+    if isinstance(source, str):
+        return _checked(_parse(source, None), draft), False
+    if source is None or isinstance(source, (dict, bool, list, tuple, int, float)):
+        return _checked(source, draft), False
+    return (schema_of_function(source) if is_function(source) else schema_of_type(source)), True
+
+
+def _checked(value: Any, draft: str | None) -> Any:
+    """A schema, or that of a list of tools."""
+    if isinstance(value, dict):
+        if value.get("type") == "function":
+            raise GrammarError("this is a tool, not a schema", hint="a list of tools is a schema: put it into one")
+        return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)):
+        return schema_of_tools(value, draft)
+    kinds = "an object, a boolean, JSON text, a file (pathlib.Path), a list of tools, a type or a function"
+    raise GrammarError(f"a schema is {kinds}, not {brief(value)}")
+
+
+def _decode(data: bytes, path: str | None) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f"{path or '<bytes>'}: byte {error.start}"
+        raise GrammarError(f"the schema is not JSON: it is not UTF-8 ({error.reason})", where=where) from error
 
 
 def _parse(text: str, path: str | None) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_float)
     except json.JSONDecodeError as error:
         raise GrammarError(
             f"the schema is not JSON: {error.msg}",
@@ -39,18 +74,13 @@ def _parse(text: str, path: str | None) -> Any:
         raise LimitExceeded("nesting of the schema's text", text.count("["), 1000, "it cannot be parsed") from None
 
 
+def _float(text: str) -> float:
+    """A number that floating point can hold, more or less: neither infinite nor a zero that is none."""
+    value = float(text)
+    if isinf(value) or (not value and re.search("[1-9]", text.lower().partition("e")[0])):
+        raise GrammarError(f"the number {text} in the schema is beyond floating point")
+    return value
+
+
 def _no_constant(name: str) -> NoReturn:
     raise GrammarError(f"the schema is not JSON: {name} is not a JSON number")
-
-
-def schema_of_type(source: Any) -> Any:
-    """The JSON Schema that Pydantic gives for a model or any other type."""
-    try:
-        import pydantic
-    except ImportError as error:
-        hint = "pip install 'constrain-lm[demo]'"
-        raise GrammarError(f"a schema for {brief(source)} needs Pydantic, which is not installed", hint=hint) from error
-    try:
-        return pydantic.TypeAdapter(source).json_schema()
-    except pydantic.errors.PydanticUserError as error:
-        raise GrammarError(f"Pydantic has no JSON Schema for {brief(source)}: {error}") from error

@@ -1,36 +1,10 @@
-"""Two ways in which recursion goes wrong: rules that lead back to themselves at once, and rules that never end."""
+"""Recursion that never ends: a rule none of whose members is finite."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from constrain.errors import GrammarError
-from constrain.ir.grammar import Choice, Expr, Joined, Ref, Repeat, Seq
-
-
-def check_circles(edges: Iterable[tuple[str, str]]) -> None:
-    """Raise ``GrammarError`` if the rules that mention each other about the *same* value form a circle.
-
-    JSON Schema calls such a schema an infinite loop (core, section 9.4.1): it asks for nothing but itself.
-    """
-    after: dict[str, list[str]] = {}
-    for rule, mentioned in edges:
-        after.setdefault(rule, []).append(mentioned)
-    done: set[str] = set()
-    for start in after:
-        trail: list[str] = []
-        stack = [(start, False)]
-        while stack:
-            name, leaving = stack.pop()
-            if leaving:
-                done.add(trail.pop())
-            elif name in trail:
-                circle = " -> ".join([*trail[trail.index(name) :], name])
-                raise GrammarError("$ref leads back to itself about the same value", where=f"schema at {circle}")
-            elif name not in done:
-                trail.append(name)
-                stack.append((name, True))
-                stack.extend((mentioned, False) for mentioned in after.get(name, ()))
+from constrain.ir.grammar import Bag, Choice, Expr, Joined, Ref, Repeat, Seq
 
 
 def productive_rules(rules: Mapping[str, Expr]) -> set[str]:
@@ -59,6 +33,8 @@ def _is_productive(expr: Expr, alive: set[str]) -> bool:
             return any(_is_productive(part, alive) for part in expr.parts)
         case Repeat():
             return expr.low == 0 or _is_productive(expr.body, alive)
+        case Bag():
+            return all(_is_productive(part, alive) for item in expr.items if item.low for part in item.parts)
         case Joined():
             return all(_is_productive(item, alive) for item, required in expr.items if required)
     return True

@@ -9,10 +9,12 @@ from reprlib import repr as brief
 from typing import Any
 
 from constrain.errors import LimitExceeded
+from constrain.frontends.json_schema.facts import ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 from constrain.frontends.json_schema.layout import Layout
 from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed
-from constrain.ir.grammar import Choice, Expr, Literal
+from constrain.ir.grammar import Bag, Choice, Expr, Item, Literal
 
+_TYPE_BITS = {type(None): NULL, bool: BOOLEAN, int: INTEGER, str: STRING, list: ARRAY, dict: OBJECT}
 MAX_EXACT = 2**53  # up to here every whole number is a floating-point number too
 
 
@@ -39,33 +41,47 @@ def equality_key(value: Any, depth: int = 0) -> Hashable:
     return ("number", value)
 
 
+def type_bit(value: Any, digits_only: bool) -> int:
+    """The type of a JSON value; ``digits_only``: ``1.0`` is no integer. Raises ``TypeError`` for what is none."""
+    if isinstance(value, float):
+        return INTEGER if value.is_integer() and not digits_only else FRACTION
+    return _TYPE_BITS[type(value)]
+
+
 def common_values(left: list[Any], right: list[Any]) -> list[Any]:
     """The values of ``left`` that are also in ``right``."""
     keys = {equality_key(value) for value in right}
     return [value for value in left if equality_key(value) in keys]
 
 
-def spell_values(values: list[Any], layout: Layout, path: Path) -> Expr:
-    """Exactly these values, each once, in canonical spelling; blanks inside them as ``layout`` says."""
+def spell_values(values: list[Any], layout: Layout, path: Path, any_order: bool = False) -> Expr:
+    """Exactly these values, each once, in canonical spelling; blanks inside them as ``layout`` says. ``any_order``: the
+    members of objects need not be in the order written."""
     if all(value.__class__ is str for value in values):
         parts: list[Expr] = [Literal(spell_string(value)) for value in dict.fromkeys(values)]
     else:
         distinct = {equality_key(value): value for value in reversed(values)}
-        parts = [spell_value(value, layout, path, 0) for value in reversed(distinct.values())]
+        parts = [spell_value(value, layout, path, any_order) for value in reversed(distinct.values())]
     return parts[0] if len(parts) == 1 else Choice(*parts)
 
 
-def spell_value(value: Any, layout: Layout, path: Path, depth: int) -> Expr:
+def spell_value(value: Any, layout: Layout, path: Path, any_order: bool, depth: int = 0) -> Expr:
     """One value in canonical spelling. Raises ``LimitExceeded`` when it is nested too deeply."""
     if depth > MAX_DEPTH:
         raise LimitExceeded("nesting of a value in enum or const", depth, MAX_DEPTH)
     if isinstance(value, str):
         return Literal(spell_string(value))
     if isinstance(value, list):
-        return layout.array(layout.list_of([layout.item(spell_value(v, layout, path, depth + 1)) for v in value]))
+        items = [layout.item(spell_value(v, layout, path, any_order, depth + 1)) for v in value]
+        return layout.array(layout.list_of(items))
     if isinstance(value, dict):
-        spelled = {spell_string(name): spell_value(v, layout, path, depth + 1) for name, v in value.items()}
-        return layout.object(layout.list_of([layout.member(name, v) for name, v in spelled.items()]))
+        members = [
+            layout.member(spell_string(name), spell_value(v, layout, path, any_order, depth + 1))
+            for name, v in value.items()
+        ]
+        if any_order and len(members) > 1:
+            return layout.object(Bag(tuple(Item(member, 1, 1) for member in members), layout.comma))
+        return layout.object(layout.list_of(members))
     return Choice(*map(Literal, spell_scalar(value, layout, path)))
 
 
