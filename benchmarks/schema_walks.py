@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.validators import validator_for
 
 import constrain
@@ -54,7 +54,13 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def judge(schema: Any, text: bytes) -> str:
+def oracle(schema: Any, formats: tuple[str, ...] = ()) -> Any:
+    """A validator that computes exactly, and checks some formats."""
+    exact = json.loads(json.dumps(schema), parse_float=number)
+    return validator_for(exact, default=Draft202012Validator)(exact, format_checker=FormatChecker(formats))
+
+
+def judge(validator: Any, text: bytes) -> str:
     """``accepted``, ``rejected: why``, or ``no verdict``."""
     try:
         value = json.loads(text, parse_float=number, parse_int=number, object_pairs_hook=distinct)
@@ -62,9 +68,8 @@ def judge(schema: Any, text: bytes) -> str:
         return "no verdict"
     except ValueError as error:
         return f"rejected: {error}"
-    exact = json.loads(json.dumps(schema), parse_float=number)
     try:
-        error = next(validator_for(exact, default=Draft202012Validator)(exact).iter_errors(value), None)
+        error = next(validator.iter_errors(value), None)
     except (RecursionError, DecimalException):
         return "no verdict"
     return "accepted" if error is None else f"rejected: {error.validator} at {error.json_path}: {error.message[:100]}"
@@ -79,10 +84,10 @@ def walk_schema(schema: Any, vocabulary: Vocabulary, walks: int, rng: Random, re
         count[f"not compiled: {type(error).__name__}"] += 1
         return count
     count["compiled"] += 1
-    walker = Walker(automaton, hints(schema), soft=400, hard=20_000)
+    walker, validator = Walker(automaton, hints(schema), soft=300, hard=20_000), oracle(schema)
     for _ in range(walks):
         walk = walker.walk(rng)
-        verdict = judge(schema, walk.text) if walk.end == "finished" else ""
+        verdict = judge(validator, walk.text) if walk.end == "finished" else ""
         if walk.end not in ("finished", "long") or verdict.startswith("rejected"):
             report(walk, verdict)
         count[f"walks {walk.end}"] += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -15,8 +14,8 @@ from constrain.tokens.pushdown import PushdownAutomaton
 
 CLOSING = b'}]:"'
 OPENING = b"{[, \t\r\n\\"
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-RARE = 0.02  # of blanks and escapes, which else would fill the texts
+RARE = 0.02  # blanks, escapes, exponents: else they would fill the texts, or be too large to compute with
+OUTSIDE, INSIDE, ESCAPED = range(3)  # of a string
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Walker:
         self.rank_in_string = np.array([9 if t is None else _rank_in_string(t) for t in self.tokens])
 
     def walk(self, rng: Random) -> Walk:
-        automaton, state, text = self.automaton, self.automaton.start(), b""
+        automaton, state, text, mode = self.automaton, self.automaton.start(), b"", OUTSIDE
         while len(text) < self.hard:
             automaton.fill_mask(state, self.words)
             allowed = ids_of(self.words)
@@ -53,7 +52,7 @@ class Walker:
                 return Walk("finished", text)
             piece = self._hint(state, rng, len(text))
             if piece is None:
-                token = self._choose(texts, rng, text)
+                token = self._choose(texts, rng, len(text) >= self.soft, mode != OUTSIDE)
                 piece = self.tokens[token]
                 after = automaton.advance(state, token)
             else:
@@ -61,6 +60,8 @@ class Walker:
             if after is None:
                 return Walk("broken law", text + piece)
             state, text = after, text + piece
+            for byte in piece:
+                mode = _mode_after(mode, byte)
         return Walk("long", text)
 
     def _hint(self, state: int, rng: Random, length: int) -> bytes | None:
@@ -71,19 +72,24 @@ class Walker:
                 return piece
         return None
 
-    def _choose(self, allowed: Ids, rng: Random, text: bytes) -> int:
-        if len(text) >= self.soft and rng.random() > 0.1:
-            in_string = b'"' in STRING.sub(b"", text)
+    def _choose(self, allowed: Ids, rng: Random, late: bool, in_string: bool) -> int:
+        if late and rng.random() > 0.1:
             ranks = (self.rank_in_string if in_string else self.rank)[allowed]
             allowed = allowed[ranks == ranks.min()]
         weights = self.appeal[allowed].cumsum()
         return int(allowed[np.searchsorted(weights, rng.random() * weights[-1], side="right")])
 
 
+def _mode_after(mode: int, byte: int) -> int:
+    if mode == ESCAPED:
+        return INSIDE
+    if byte == 0x22:
+        return INSIDE if mode == OUTSIDE else OUTSIDE
+    return ESCAPED if mode == INSIDE and byte == 0x5C else mode
+
+
 def _appeal(token: bytes) -> float:
-    if not token:
-        return RARE
-    return RARE if token[0] >= 0x80 or not token.strip(b" \t\r\n\\") else 1.0
+    return RARE if not token or token[0] >= 0x80 or not token.strip(b" \t\r\n\\") or token in b"eE" else 1.0
 
 
 def _rank(token: bytes) -> int:

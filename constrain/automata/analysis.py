@@ -144,28 +144,39 @@ def productive_rules(rules: dict[str, Expr], is_empty: IsEmpty) -> set[str]:
 
 def productive(expr: Expr, rules: set[str], is_empty: IsEmpty) -> bool:
     """Does the expression match anything, given the productive rules?"""
-    match expr:
-        case Literal():
-            return True
-        case Terminal():
-            return not is_empty(expr)
-        case Ref():
-            return expr.name in rules
-        case Seq():
-            return all(productive(p, rules, is_empty) for p in expr.parts)
-        case Choice():
-            return any(productive(p, rules, is_empty) for p in expr.parts)
-        case Repeat():
-            return expr.low == 0 or productive(expr.body, rules, is_empty)
-        case Joined():
-            needed = [item for item, required in expr.items if required]
-            return all(productive(p, rules, is_empty) for p in needed) and (
-                len(needed) < 2 or productive(expr.separator, rules, is_empty)
-            )
-        case Bag():
-            bag = without_unproductive(expr, rules, is_empty)
-            return bag is not None and (nullable(bag, rules) or Course(bag).start is not None)
+    kind = type(expr)
+    if kind is Literal:
+        return True
+    if kind is Terminal:
+        return not is_empty(expr)  # type: ignore[arg-type]
+    if kind is Ref:
+        return expr.name in rules  # type: ignore[attr-defined]
+    if kind is Seq:
+        parts = expr.parts  # type: ignore[attr-defined]
+        return all(type(part) is Literal or productive(part, rules, is_empty) for part in parts)
+    if kind is Choice:
+        return any(productive(part, rules, is_empty) for part in expr.parts)  # type: ignore[attr-defined]
+    if kind is Repeat:
+        return expr.low == 0 or productive(expr.body, rules, is_empty)  # type: ignore[attr-defined]
+    if kind is Joined:
+        needed = [item for item, required in expr.items if required]  # type: ignore[attr-defined]
+        return all(productive(part, rules, is_empty) for part in needed) and (
+            len(needed) < 2 or productive(expr.separator, rules, is_empty)  # type: ignore[attr-defined]
+        )
+    if kind is Bag:
+        return _productive_bag(expr, rules, is_empty)  # type: ignore[arg-type]
     raise TypeError(f"not a grammar expression: {expr!r}")
+
+
+def _productive_bag(expr: Bag, rules: set[str], is_empty: IsEmpty) -> bool:
+    if expr.low == 0 and not any(item.low for item in expr.items):
+        return True  # it may be empty
+    bag = without_unproductive(expr, rules, is_empty)
+    if bag is None:
+        return False
+    if bag.low <= 1 and len(bag.items) == 1 and bag.items[0].low <= 1 and bag.high != 0 and bag.items[0].high != 0:
+        return True  # one element will do
+    return nullable(bag, rules) or Course(bag).start is not None
 
 
 def without_unproductive(bag: Bag, rules: set[str], is_empty: IsEmpty) -> Bag | None:

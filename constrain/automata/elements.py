@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from constrain.automata.analysis import nullable
 from constrain.automata.course import Course
@@ -33,9 +34,14 @@ class Element:
 class BagRules:
     """A bag for the machine."""
 
-    course: Course
+    bag: Bag
     separator: Part
     elements: tuple[Element, ...]
+
+    @cached_property
+    def course(self) -> Course:
+        """The ways through the bag, thought about when the bag is first met."""
+        return Course(self.bag)
 
 
 NOTHING = Part(-1, True)
@@ -60,7 +66,7 @@ def compile_bag(bag: Bag, nulls: set[str], where: str, rule: Callable[[Expr], in
         encoding: Encoding = "utf8" if item.word is None else item.word.encoding
         opening = NOTHING if item.opening is None else part(item.opening)
         elements.append(Element(part(item.body), opening, word, encoding))
-    return BagRules(Course(bag), part(bag.separator), tuple(elements))
+    return BagRules(bag, part(bag.separator), tuple(elements))
 
 
 def is_blank(expr: Expr) -> bool:

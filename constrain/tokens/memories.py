@@ -29,6 +29,7 @@ from constrain.kernels.layout import KNOWN, MAY_END, NO_SHAPE, RECORDING, STUCK,
 from constrain.tokens.arena import Arena
 
 START, AFTER, PICK, WORD, READING, CLOSED = range(6)
+NOT_BEGUN = State(0, 0, 0, 0, ())  # of START: what the state is, the row finds out
 BARRED = 0  # the shape after a word that must not be written: nothing may come
 
 Options = list[tuple[int, int]]  # (rule or -1, shape after it)
@@ -78,10 +79,10 @@ class Memories:
         arena["memory"] = 1  # 0: before the first element of the bag at hand
         arena["shape"] = 1
         arena.array("H_FLAGS")[BARRED] = KNOWN
-        for i, bag in enumerate(program.bags):
-            state = bag.course.start
-            assert state is not None, "the compiler drops bags that match nothing"
-            self._number(Shape(START, i, state))
+        self._shapes = [Shape(START, i, NOT_BEGUN) for i in range(len(program.bags))]
+        none = [0] * len(program.bags)
+        first = arena.append("shape", H_FROM=none, H_SIZE=none, H_FLAGS=none)
+        self._numbers = {shape: first + i for i, shape in enumerate(self._shapes)}
 
     def make_row(self) -> None:
         """Find the shape, and make the row, of the memory that the kernel has asked for."""
@@ -124,6 +125,10 @@ class Memories:
             return [(word.rule, self._number(shape._replace(phase=READING)))], False
         if phase in (READING, CLOSED):
             return self._call(bag.elements[i].body, Shape(AFTER, bag_number, state, words)), False
+        if phase == START:
+            first = bag.course.start
+            assert first is not None, "the compiler drops bags that match nothing"
+            state = first
         picks = bag.course.options(state, words)
         may_end = phase != PICK and bag.course.control.is_final(state)
         if phase == AFTER:

@@ -10,6 +10,7 @@ import numpy as np
 
 from constrain.automata.program import Program, compile_program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
+from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
 from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, ROOT, ROW_WANTED, G
 from constrain.kernels.step import advance, start_state
@@ -22,6 +23,7 @@ from constrain.tokens.memories import Memories
 from constrain.tokens.unique import mend_mask
 from constrain.vocab.vocabulary import Vocabulary
 
+PIECE = 64  # bytes of text read in one kernel call
 MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
     "stack": 64, "edge": 128, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
@@ -43,7 +45,8 @@ class PushdownAutomaton:
         self.vocabulary = vocabulary
         self.index = VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
-        self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
+        with collected_later():
+            self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
         self._vocabulary_table = self.index.table
         self.arena = _build_arena(self.program)
         self._table = self.arena.address
@@ -120,8 +123,15 @@ class PushdownAutomaton:
         return (len(data), after) if after else (count, self._feed(state, data[:count])[0] or state)
 
     def _feed(self, state: int, data: bytes) -> tuple[int, int]:
-        if not data:
-            return state, 0
+        """The state after ``data``, or 0 and the bytes that can be read. In pieces: a kernel that must be called again,
+        because something has to grow, begins its piece anew."""
+        for start in range(0, len(data), PIECE):
+            state, count = self._feed_piece(state, data[start : start + PIECE])
+            if not state:
+                return 0, start + count
+        return state, len(data)
+
+    def _feed_piece(self, state: int, data: bytes) -> tuple[int, int]:
         address = np.frombuffer(data, np.uint8).ctypes.data
         with self.index.lock:
             after = advance(self._vocabulary_table, self._table, state, -1, address, len(data))

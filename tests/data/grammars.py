@@ -690,12 +690,12 @@ case(
     "bag where a word that is gone was needed",
     bag(
         Item(lit("1"), word=term(one_of("a"))),
-        Item(lit("2"), 0, 1, word=term(one_of("ab"))),
+        Item(lit("2"), word=term(some(one_of("b")))),
         Item(lit("3"), needs=(3,), word=term(one_of("c"))),
         Item(lit("4"), word=term(one_of("a"))),
     ),
-    ["a1", "a1,b2", "b2,a1", "c3,a4", "a4,c3", "b2,c3,a4"],
-    ["a1,b2,", "a1,c", "a2,c", "c3", "a1,a4", "a1,b2,c3"],
+    ["a1", "a1,b2", "b2,a1", "c3,a4", "a4,c3", "bb2,c3,a4"],
+    ["a1,b2,", "a1,c", "b2,a1,c", "c3", "a1,a4", "a1,b2,c3"],
 )
 case(
     "bag where one word is needed for something else",

@@ -20,6 +20,7 @@ from constrain.frontends.json_schema.references import Registry, Resolver
 from constrain.frontends.json_schema.source import load_schema
 from constrain.frontends.json_schema.termination import productive_rules
 from constrain.frontends.regex import regex_to_rx
+from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar
 from constrain.ir.rx import repeat
 
@@ -98,8 +99,9 @@ def json_schema_grammar(
 
 def compile_schema(schema: Any, **options: Any) -> CompiledSchema:
     """As ``json_schema_grammar``, with what reports need to know besides."""
-    lowering = begin_schema(schema, **options)
-    found = finish_schema(lowering)
+    with collected_later():
+        lowering = begin_schema(schema, **options)
+        found = finish_schema(lowering)
     if isinstance(found, Impossible):
         raise nothing_satisfies(found)
     return CompiledSchema(found, lowering.root, lowering)

@@ -122,6 +122,8 @@ def _read_pattern(text: str) -> Rx:
 
 def windowed(rx: Rx, low: int, high: int | None) -> Rx:
     """The strings of ``rx`` with ``low`` to ``high`` symbols."""
+    if high is not None and high < low:
+        return NOTHING
     return rx if low == 0 and high is None else meet_rx(rx, repeat(ANY_CHAR, low, high))
 
 

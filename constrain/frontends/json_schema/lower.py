@@ -159,7 +159,9 @@ class Lowering:
                 raise malformed(facts.path, "$ref leads back to itself about the same value")
             met.add(facts.key)
             if not facts.bare:
-                return self._rule(frozenset((facts.key,)), target, "#" + pointer(target[1]))
+                key = frozenset((facts.key,))
+                name = self.names.get(key) or "#" + pointer(target[1])
+                return self._rule(key, target, name)
 
     def _meeting(self, located: Located, depth: int) -> Outcome:
         """The union of the alternatives: a rule, unless they are scalars. (One rule for each meeting of schemas ends
