@@ -25,7 +25,7 @@ from jsonschema.validators import validator_for
 import constrain
 from benchmarks.corpus import Corpus
 from benchmarks.tokenizer import find_tokenizer
-from benchmarks.walks import Walk, Walker, hints
+from benchmarks.walks import Walker, hints
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.frontends.json_schema import json_schema_grammar
 from constrain.testing import byte_vocabulary
@@ -75,8 +75,8 @@ def judge(validator: Any, text: bytes) -> str:
     return "accepted" if error is None else f"rejected: {error.validator} at {error.json_path}: {error.message[:100]}"
 
 
-def walk_schema(schema: Any, vocabulary: Vocabulary, walks: int, rng: Random, report: Any) -> Counter[str]:
-    """The ends of ``walks`` walks; ``report`` is called with each violation."""
+def walk_schema(name: str, schema: Any, vocabulary: Vocabulary, walks: int, rng: Random) -> Counter[str]:
+    """The ends of ``walks`` walks; prints each violation."""
     count: Counter[str] = Counter()
     try:
         automaton = constrain.compile(json_schema_grammar(schema), vocabulary)
@@ -89,7 +89,8 @@ def walk_schema(schema: Any, vocabulary: Vocabulary, walks: int, rng: Random, re
         walk = walker.walk(rng)
         verdict = judge(validator, walk.text) if walk.end == "finished" else ""
         if walk.end not in ("finished", "long") or verdict.startswith("rejected"):
-            report(walk, verdict)
+            count["violations"] += 1
+            sys.stdout.write(f"{name}: {walk.end} {verdict}: {walk.text[-200:]!r}\n")
         count[f"walks {walk.end}"] += 1
         count[f"oracle {verdict.partition(':')[0]}"] += bool(verdict)
     return count
@@ -114,13 +115,8 @@ def main(words: list[str] | None = None) -> int:
     vocabulary = read_vocabulary(find_tokenizer(options.tokenizer)) if options.tokenizer else byte_vocabulary()
     corpus, count, began = Corpus(options.data), Counter[str](), time.monotonic()
     for name in corpus.sample(options.schemas, options.seed):
-
-        def report(walk: Walk, verdict: str, name: str = name) -> None:
-            count["violations"] += 1
-            sys.stdout.write(f"{name}: {walk.end} {verdict}: {walk.text[-200:]!r}\n")
-
         rng = Random(f"{options.seed} {name}")
-        count += walk_schema(corpus.case(name).schema, vocabulary, options.walks, rng, report)
+        count += walk_schema(name, corpus.case(name).schema, vocabulary, options.walks, rng)
     for what, number_of in sorted(count.items()):
         sys.stdout.write(f"{number_of:8,} {what}\n")
     sys.stdout.write(f"{time.monotonic() - began:8.1f} s\n")

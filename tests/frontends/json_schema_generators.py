@@ -43,7 +43,9 @@ LOGIC = ["type", "enum", "const", "allOf", "anyOf", "oneOf", "not", "if", "$ref"
 class Maker:
     """Makes schemas of one draft. ``size``: about so many schema objects at most."""
 
-    def __init__(self, rng: Random, draft: str = "2020-12", size: int = 12, without: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, rng: Random, draft: str = "2020-12", size: int = 12, without: frozenset[str] = frozenset()
+    ) -> None:
         self.rng, self.year, self.left = rng, YEARS[draft], size
         self.definitions = "$defs" if self.year >= 2019 else "definitions"
         banned = without | {word for word, year in SINCE.items() if self.year < year}
@@ -88,7 +90,9 @@ class Maker:
             if word in ("minContains", "maxContains") and "contains" not in schema:
                 schema["contains"] = self.schema(depth + 1)
             if word == "if":
-                schema |= {part: self.schema(depth + 1) for part in self.rng.sample(["then", "else"], self.rng.randint(1, 2))}
+                schema |= {
+                    part: self.schema(depth + 1) for part in self.rng.sample(["then", "else"], self.rng.randint(1, 2))
+                }
             if word == "additionalItems":
                 schema["items"] = self.some(self.schema, depth)
             if self.year < 2017 and word.startswith("exclusive"):

@@ -50,7 +50,7 @@ def accepts_value(grammar: Grammar, value: Any, most: int = 24) -> bool:
 
 
 def verdict_on(schema: Any, **options: Any) -> ByteEngine | str:
-    """The engine for a schema; or ``refused``, or ``impossible`` where no value satisfies it. Other errors are raised."""
+    """The engine for a schema; or ``refused``, or ``impossible`` if no value satisfies it. Other errors are raised."""
     try:
         return ByteEngine(json_schema_grammar(schema, **options))
     except (UnsupportedSchema, LimitExceeded):

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import event, given, note, settings
 from json_schema_generators import GROUPS, KEYS, LOGIC, YEARS, Maker, mutated, towards
 from json_schema_oracles import BYTES, ByteEngine, accepts_text, spell, verdict_on
-from benchmarks.walks import Walker, hints
 from jsonschema import (
     Draft4Validator,
     Draft6Validator,
@@ -24,6 +23,7 @@ from naive.json_schema import Validator, parse
 from strategies import randoms
 
 import constrain
+from benchmarks.walks import Walker, hints
 from constrain.errors import GrammarError
 from constrain.frontends.json_schema import json_schema_grammar
 
@@ -174,7 +174,9 @@ def test_layouts_agree(rng: Any) -> None:
     schema = Maker(rng).document()
     note(json.dumps(schema))
     try:
-        wide, narrow, plain = (verdict_on(schema, whitespace=w, property_order="any") for w in ("any", "compact", "json"))
+        wide, narrow, plain = (
+            verdict_on(schema, whitespace=w, property_order="any") for w in ("any", "compact", "json")
+        )
     except GrammarError:
         return
     if isinstance(wide, str) or isinstance(narrow, str) or isinstance(plain, str):

@@ -47,7 +47,10 @@ BY_POLICY: dict[tuple[str, str, str], tuple[bool, str]] = {
     ("format", "ecmascript-regex.json", "ECMA 262 named groups and backreferences are valid"): (False, PATTERNS),
     ("format", "ecmascript-regex.json", "ECMA 262 lookbehind is valid, including variable width"): (False, PATTERNS),
     ("format", "ecmascript-regex.json", "ECMA 262 character classes and escapes"): (False, PATTERNS),
-    ("optional", "float-overflow.json", "all integers are multiples of 0.5, if overflow is handled"): (False, EXPONENTS),
+    ("optional", "float-overflow.json", "all integers are multiples of 0.5, if overflow is handled"): (
+        False,
+        EXPONENTS,
+    ),
     **{
         ("optional", "content.json", f"validation of {group}"): (True, ANNOTATIONS)
         for group in (
@@ -76,7 +79,9 @@ BY_POLICY: dict[tuple[str, str, str], tuple[bool, str]] = {
 def remotes(folder: Path) -> dict[str, Any]:
     """The documents that the suite's references lead to."""
     files = sorted(folder.rglob("*.json"))
-    return {f"http://localhost:1234/{p.relative_to(folder).as_posix()}": json.loads(p.read_text("utf-8")) for p in files}
+    return {
+        f"http://localhost:1234/{p.relative_to(folder).as_posix()}": json.loads(p.read_text("utf-8")) for p in files
+    }
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,4 +1,4 @@
-"""Random walks over the masks of schemas: no dead end, and what is written satisfies the schema, says ``jsonschema``."""
+"""Random walks over the masks of schemas: no dead end, and what is written satisfies the schema, for ``jsonschema``."""
 
 from __future__ import annotations
 
@@ -61,15 +61,41 @@ SHAPES = {
 OTHERS: list[Any] = [
     {"type": "array", "uniqueItems": True, "items": {"enum": [1, "a", None, "b"]}, "minItems": 3},
     {"type": "array", "uniqueItems": True, "items": {"type": "string", "pattern": "^[ab]{1,2}$"}, "minItems": 6},
-    {"type": "object", "patternProperties": {"^x": {"type": "integer"}}, "propertyNames": {"maxLength": 3}, "minProperties": 2},
+    {
+        "type": "object",
+        "patternProperties": {"^x": {"type": "integer"}},
+        "propertyNames": {"maxLength": 3},
+        "minProperties": 2,
+    },
     {"type": "object", "minProperties": 3, "maxProperties": 3, "propertyNames": {"enum": ["a", "b", "c"]}},
     {"type": "array", "contains": {"type": "string"}, "minContains": 2, "maxContains": 2, "maxItems": 4},
     {"not": {"type": ["object", "array", "string"]}, "multipleOf": 0.25, "maximum": 3, "minimum": -2},
     {"type": "array", "prefixItems": [{"type": "string"}, {"const": 2}], "unevaluatedItems": {"type": "null"}},
-    {"allOf": [{"required": ["a"]}, {"properties": {"a": {"minLength": 2}}}], "type": "object", "not": {"required": ["b"]}},
+    {
+        "allOf": [{"required": ["a"]}, {"properties": {"a": {"minLength": 2}}}],
+        "type": "object",
+        "not": {"required": ["b"]},
+    },
     {"type": "string", "allOf": [{"pattern": "a"}, {"pattern": "b"}, {"pattern": "^[^c]*$"}], "maxLength": 5},
 ]
-NASTY = (b'"}', b'",', b'":', b'": "', b"[{", b"}]", b'\\"', b"\\u00", b"00", b"\xc3", b"\xa9\xc3", b"null", b', "', b"aa", b"-1", b"e1")
+NASTY = (
+    b'"}',
+    b'",',
+    b'":',
+    b'": "',
+    b"[{",
+    b"}]",
+    b'\\"',
+    b"\\u00",
+    b"00",
+    b"\xc3",
+    b"\xa9\xc3",
+    b"null",
+    b', "',
+    b"aa",
+    b"-1",
+    b"e1",
+)
 
 
 @pytest.mark.parametrize("schema", [NODE, ORDER, SHAPES, *OTHERS], ids=lambda schema: json.dumps(schema)[:50])
@@ -137,7 +163,9 @@ def test_walks_of_real_schemas(shared_data: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_script_reports_violations(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr("benchmarks.schema_walks.json_schema_grammar", lambda schema: json_schema_grammar({"type": "null"}))
+    monkeypatch.setattr(
+        "benchmarks.schema_walks.json_schema_grammar", lambda schema: json_schema_grammar({"type": "null"})
+    )
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
         archive.writestr("s.json", json.dumps({"schema": {"type": "integer"}, "tests": []}))
     assert main(["--data", str(tmp_path / "data.zip"), "--walks", "2"]) == 1

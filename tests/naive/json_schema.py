@@ -136,7 +136,9 @@ class Validator:
 
     def is_type(self, name: str, value: Any) -> bool:
         if name in ("number", "integer"):
-            whole = isinstance(value, int) if self.year < 2017 else is_number(value) and Fraction(value).denominator == 1
+            whole = (
+                isinstance(value, int) if self.year < 2017 else is_number(value) and Fraction(value).denominator == 1
+            )
             return is_number(value) and (name == "number" or whole)
         python = {"null": type(None), "boolean": bool, "string": str, "array": list, "object": dict}
         return isinstance(value, python[name])

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from constrain.errors import GrammarError
+from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.dialect import ASSUMED, DIALECTS, dialect_of
 from constrain.frontends.json_schema.languages import is_nothing
 from constrain.frontends.json_schema.layout import BLANK, Layout, layout_for
@@ -18,7 +19,7 @@ from constrain.frontends.json_schema.outcome import Impossible
 from constrain.frontends.json_schema.pointer import pointer
 from constrain.frontends.json_schema.references import Registry, Resolver
 from constrain.frontends.json_schema.source import load_schema
-from constrain.frontends.json_schema.termination import productive_rules
+from constrain.frontends.json_schema.termination import productive_rules, reachable_rules
 from constrain.frontends.regex import regex_to_rx
 from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar
@@ -99,9 +100,12 @@ def json_schema_grammar(
 
 def compile_schema(schema: Any, **options: Any) -> CompiledSchema:
     """As ``json_schema_grammar``, with what reports need to know besides."""
-    with collected_later():
-        lowering = begin_schema(schema, **options)
-        found = finish_schema(lowering)
+    try:
+        with collected_later():
+            lowering = begin_schema(schema, **options)
+            found = finish_schema(lowering)
+    except RecursionError:
+        raise LimitExceeded("nesting of schemas", sys.getrecursionlimit(), sys.getrecursionlimit()) from None
     if isinstance(found, Impossible):
         raise nothing_satisfies(found)
     return CompiledSchema(found, lowering.root, lowering)
@@ -150,7 +154,8 @@ def finish_schema(lowering: Lowering) -> Grammar | Impossible:
         return outcome
     if lowering.mentions > 1 and "#" not in productive_rules(lowering.rules):
         return Impossible(None, "every value would go on without end")
-    return Grammar("#", lowering.rules, tuple(lowering.unenforced.values()))
+    rules = reachable_rules(lowering.rules, "#") if lowering.left_out else lowering.rules
+    return Grammar("#", rules, tuple(lowering.unenforced.values()))
 
 
 def nothing_satisfies(found: Impossible) -> GrammarError:

@@ -21,8 +21,10 @@ from constrain.frontends.json_schema.unevaluated import evaluation
 
 MAX_ALTERNATIVES = 1_000  # at one place
 MAX_SPLITS = 4_000  # of choices, on the way to them
-MAX_JUDGEMENTS = 30_000  # of branches
+MAX_JUDGEMENTS = 10_000  # of branches
+MAX_MEMBERS = 1_000  # schemas that speak of one value
 MAX_INCLUSIVE = 6  # branches of anyOf below unevaluated*, which need a case for each subset
+MAX_NESTING = 200  # of allOf, not, $ref and so on
 IMPOSSIBLE, OPEN, ENTAILED = range(3)
 SILENT = object()  # in a trail: what is below gives no annotations
 
@@ -94,6 +96,8 @@ class Alternatives:
         elif facts.key in state.seen:
             return True
         if facts.key not in state.seen:
+            if len(state.seen) > MAX_MEMBERS:
+                raise _too_many(state.facts, len(state.seen), MAX_MEMBERS)
             state.seen.add(facts.key)
             state.facts = meet(state.facts, facts)
         if facts.unevaluated_members is not None or facts.unevaluated_items is not None:
@@ -278,10 +282,13 @@ def _too_many(facts: Facts, count: int, limit: int) -> LimitExceeded:
 
 
 def _check_circle(facts: Facts, trail: Trail) -> None:
+    depth = 0
     while trail is not None:
         if trail[0] == facts.key:
             raise malformed(facts.path, "$ref leads back to itself about the same value")
-        trail = trail[1]
+        trail, depth = trail[1], depth + 1
+    if depth > MAX_NESTING:
+        raise LimitExceeded("nesting of schemas about one value", depth, MAX_NESTING)
 
 
 def _is_watched(state: State, trail: Trail) -> bool:

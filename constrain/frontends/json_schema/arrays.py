@@ -23,6 +23,7 @@ from constrain.frontends.json_schema.witnesses import partitions
 from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Item, Repeat, Seq
 
 MAX_WITNESSES = 4
+DEEP = 4  # from this level on items are rules: they are written twice, so that nesting would double them each time
 
 
 def array_expr(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
@@ -66,8 +67,12 @@ def _plain(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
         high = lower_bound(high, len(prefix))
     if blocked and low > len(prefix):
         return blocked
+    if high is not None and low > high:
+        return Impossible(facts.path, f"at least {low} items are asked for, and at most {high} are allowed")
     if high == 0:
         return layout.array(EMPTY)
+    if depth > DEEP and isinstance(rest, Seq):
+        rest = lowerer.add_rule(f"#{pointer(facts.path)}/items", rest)
     elements = _after_prefix(lowerer, facts, prefix, rest, high) if prefix else _alike(lowerer, rest, low, high)
     return layout.array(elements if low else Choice(EMPTY, elements))
 

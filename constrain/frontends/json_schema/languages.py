@@ -10,11 +10,12 @@ from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.facts import STRING, Branch, Facts, Keys, Located, Refusal, Text
 from constrain.frontends.json_schema.formats import string_format, why_not_regular
 from constrain.frontends.json_schema.layout import ANY_TEXT
-from constrain.frontends.json_schema.pointer import Path
+from constrain.frontends.json_schema.pointer import Path, pointer
 from constrain.frontends.regex import regex_to_rx
 from constrain.ir import rx as _rx
 from constrain.ir.rx import ANY_CHAR, EPSILON, NOTHING, Rx, complement, concat, intersect, literal, repeat, union
 
+MAX_TEXTS = 40  # patterns of one string
 MAX_FEW = 16  # strings of a pattern that are compared one by one
 LATEST = 2020  # a schema of an earlier draft that names a format of a later one means that format
 
@@ -97,6 +98,10 @@ class Languages:
         """The strings that satisfy ``facts``, but for the bounds of their length."""
         if facts.values is not None:
             return union(literal(value) for value in facts.values if isinstance(value, str))
+        if len(facts.texts) > MAX_TEXTS:
+            raise LimitExceeded(
+                f"patterns that must hold together at {pointer(facts.path) or '/'}", len(facts.texts), MAX_TEXTS
+            )
         rx = intersect([self.text(text) for text in facts.texts]) if facts.texts else ANY_TEXT
         banned = [value for value in facts.excluded if isinstance(value, str)]
         return rx - union(map(literal, banned)) if banned else rx

@@ -52,6 +52,8 @@ from constrain.ir.grammar import NEVER, Choice, Expr, Ref, Terminal
 from constrain.ir.rx import NOTHING, Rx
 
 MAX_RULES = 20_000
+MAX_EXPRESSIONS = 100_000  # schemas lowered in place
+MAX_EXCLUDED = 200  # numbers
 MAX_MEETINGS = 50_000
 Key = frozenset[Hashable]  # identities of the schemas that a rule is the meeting of
 
@@ -100,6 +102,8 @@ class Lowering:
         self.unenforced: dict[tuple[str, str], UnsupportedSchema] = {}
         self.used: dict[tuple[str, str], str] = {}
         self.mentions = 0  # of rules
+        self.size = 0  # schemas lowered
+        self.left_out = False  # was something impossible? Then rules may have been made for nothing
         self.uses_any = False
 
     def run(self) -> Outcome:
@@ -120,13 +124,23 @@ class Lowering:
 
     def lower(self, located: Located, depth: int) -> Outcome:
         """The expression of a schema."""
+        outcome = self._lower(located, depth)
+        if type(outcome) is Impossible:
+            self.left_out = True
+        return outcome
+
+    def _lower(self, located: Located, depth: int) -> Outcome:
         schema, path = located
         if schema is True:
             return self.anything(self.layout.any_value)
         if schema is False:
             return Impossible(path, "the schema is false")
+        self.size += 1
         if depth > MAX_DEPTH:
             raise LimitExceeded("nesting of the schema", depth, MAX_DEPTH, f"at {pointer(path)[:80]}...")
+        if self.size > MAX_EXPRESSIONS:
+            hint = "name the schemas that stand in many places under $defs"
+            raise LimitExceeded("schemas in the grammar, each in its place", self.size, MAX_EXPRESSIONS, hint)
         if type(schema) is dict:
             if BESIDE_TYPE.isdisjoint(schema):
                 kind = schema.get("type")
@@ -287,6 +301,9 @@ class Lowering:
     def number_rx(self, facts: Facts) -> Rx:
         """The texts of the numbers that satisfy ``facts``."""
         lower, upper = facts.lower, facts.upper
+        if len(facts.excluded) > MAX_EXCLUDED:
+            where = f"values that are excluded at {pointer(facts.path) or '/'}"
+            raise LimitExceeded(where, len(facts.excluded), MAX_EXCLUDED)
         return number_rx(
             whole=bool(facts.types & INTEGER),
             fractional=bool(facts.types & FRACTION),

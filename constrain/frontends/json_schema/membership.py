@@ -56,7 +56,7 @@ class Membership:
         """Does ``value`` satisfy ``facts``, which have no choices?"""
         try:
             kind = type_bit(value, self.digits_only)
-        except KeyError:
+        except (KeyError, ValueError):
             raise malformed(facts.path, f"{brief(value)} is not a JSON value") from None
         if not kind & facts.types:
             return False

@@ -145,7 +145,8 @@ def _arrays(facts: Facts) -> Iterator[dict[str, Any]]:
             prefix = (*((True, facts.path) for _ in range(i)), negate(located))
             yield {"fewest": i + 1, "prefix": prefix}
     if facts.rest[0] is not True:
-        yield {"contains": (Contains(negate(facts.rest), 1, None, len(facts.prefix)),)}
+        before = tuple((True, facts.path) for _ in facts.prefix)
+        yield {"prefix": before, "contains": (Contains(negate(facts.rest), 1, None, len(before)),)}
     if facts.fewest:
         yield {"utmost": facts.fewest - 1}
     if facts.utmost is not None:

@@ -21,14 +21,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from math import gcd, lcm
+from math import gcd, isfinite, lcm
 
-from constrain.errors import LimitExceeded
+from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.exponents import MINUS, Powers, exponent_edges
 from constrain.frontends.json_schema.magnitudes import EQUAL, LESS, MORE, Divisor, Limit, Magnitudes
 from constrain.ir.rx import NOTHING, Edge, Rx, chars, concat, graph, literal, repeat, union
 
 MAX_STATES = 12_000
+MAX_COMPARED = 200  # bounds and excluded numbers: the automaton grows with the square
 _DIGIT: Rx = chars(((48, 57),))
 _MINUS: Rx = repeat(literal("-"), 0, 1)
 _E = (ord("E"), ord("e"))
@@ -37,8 +38,10 @@ _E = (ord("E"), ord("e"))
 def exact(value: int | float) -> Fraction:
     """The number as it was written: ``repr`` of a float, not its binary expansion.
 
-    Raises ``ValueError`` for infinity and what is not a number.
+    Raises ``GrammarError`` for infinity and what is not a number.
     """
+    if isinstance(value, float) and not isfinite(value):
+        raise GrammarError(f"{value} is not a JSON value")
     return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 
@@ -110,6 +113,8 @@ def number_rx(
     bounds = [] if low is None else [(low, MORE if low_open else MORE | EQUAL)]
     bounds += [] if high is None else [(high, LESS if high_open else LESS | EQUAL)]
     bounds += [(value, LESS | MORE) for value in excluded]
+    if len(bounds) > MAX_COMPARED:
+        raise LimitExceeded("numbers to compare with at one place", len(bounds), MAX_COMPARED)
     bare, marked = whole or not digits_only, fractional or not digits_only
     automaton = _Automaton(digits)
     positive, minus = 0, automaton.new_state()

@@ -23,6 +23,7 @@ from constrain.ir.grammar import Bag, Choice, Expr, Item, Joined, Seq, Terminal
 from constrain.ir.rx import Rx, literal, union
 
 MAX_WORDS = 64  # keys that a pattern may admit to count as declared
+_ANYTHING: Located = (True, None)
 MAX_WITNESSES = 4  # members that must exist among the others
 
 
@@ -142,13 +143,16 @@ def _named(lowerer: Lowerer, facts: Facts, names: list[str], depth: int) -> list
         if not isinstance(value, Impossible):
             named.append(Named(name, lowerer.layout.member(spell_string(name), value), name in required))
         elif name in required:
-            if located[0] is False:
-                return Impossible(facts.path, f"member {name!r} is required, and {_forbids(facts)} forbids it")
+            declared = any(rules.properties.get(name, _ANYTHING)[0] is False for rules in facts.members)
+            if located[0] is False and not declared:
+                return Impossible(facts.path, f"member {name!r} is required, and {_forbids(facts, name)} forbids it")
             return value
     return named
 
 
-def _forbids(facts: Facts) -> str:
+def _forbids(facts: Facts, name: str) -> str:
+    if any(name in rules.properties for rules in facts.members):
+        return "properties"
     return "propertyNames" if facts.names else "additionalProperties"
 
 

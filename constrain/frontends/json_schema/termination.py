@@ -1,10 +1,22 @@
-"""Recursion that never ends: a rule none of whose members is finite."""
+"""Rules that have no finite member, because their recursion never ends, and rules that nothing mentions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from constrain.ir.grammar import Bag, Choice, Expr, Joined, Ref, Repeat, Seq
+from constrain.ir.grammar import Bag, Choice, Expr, Joined, Ref, Repeat, Seq, walk
+
+
+def reachable_rules(rules: Mapping[str, Expr], start: str) -> dict[str, Expr]:
+    """The rules that ``start`` leads to."""
+    found = {start: None}
+    waiting = [start]
+    for name in waiting:  # grows while we walk it
+        for node in walk(rules[name]):
+            if isinstance(node, Ref) and node.name not in found:
+                found[node.name] = None
+                waiting.append(node.name)
+    return {name: body for name, body in rules.items() if name in found}
 
 
 def productive_rules(rules: Mapping[str, Expr]) -> set[str]:

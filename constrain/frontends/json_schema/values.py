@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 from json.encoder import encode_basestring
+from math import isfinite
 from reprlib import repr as brief
 from typing import Any
 
@@ -15,6 +16,7 @@ from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed
 from constrain.ir.grammar import Bag, Choice, Expr, Item, Literal
 
 _TYPE_BITS = {type(None): NULL, bool: BOOLEAN, int: INTEGER, str: STRING, list: ARRAY, dict: OBJECT}
+MAX_FREE = 64  # values whose members may come in any order: the engine follows all of them at once
 MAX_EXACT = 2**53  # up to here every whole number is a floating-point number too
 
 
@@ -42,8 +44,11 @@ def equality_key(value: Any, depth: int = 0) -> Hashable:
 
 
 def type_bit(value: Any, digits_only: bool) -> int:
-    """The type of a JSON value; ``digits_only``: ``1.0`` is no integer. Raises ``TypeError`` for what is none."""
+    """The type of a JSON value; ``digits_only``: ``1.0`` is no integer. Raises ``KeyError`` or ``ValueError`` for what
+    is none."""
     if isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(value)
         return INTEGER if value.is_integer() and not digits_only else FRACTION
     return _TYPE_BITS[type(value)]
 
@@ -56,11 +61,12 @@ def common_values(left: list[Any], right: list[Any]) -> list[Any]:
 
 def spell_values(values: list[Any], layout: Layout, path: Path, any_order: bool = False) -> Expr:
     """Exactly these values, each once, in canonical spelling; blanks inside them as ``layout`` says. ``any_order``: the
-    members of objects need not be in the order written."""
+    members of objects need not be in the order written, if there are few values."""
     if all(value.__class__ is str for value in values):
         parts: list[Expr] = [Literal(spell_string(value)) for value in dict.fromkeys(values)]
     else:
         distinct = {equality_key(value): value for value in reversed(values)}
+        any_order = any_order and len(distinct) <= MAX_FREE
         parts = [spell_value(value, layout, path, any_order) for value in reversed(distinct.values())]
     return parts[0] if len(parts) == 1 else Choice(*parts)
 
