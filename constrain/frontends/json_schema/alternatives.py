@@ -23,6 +23,7 @@ MAX_ALTERNATIVES = 1_000  # at one place
 MAX_SPLITS = 4_000  # of choices, on the way to them
 MAX_JUDGEMENTS = 10_000  # of branches
 MAX_MEMBERS = 1_000  # schemas that speak of one value
+MAX_DENIALS = 5_000  # of branches of one oneOf in others
 MAX_INCLUSIVE = 6  # branches of anyOf below unevaluated*, which need a case for each subset
 MAX_NESTING = 200  # of allOf, not, $ref and so on
 IMPOSSIBLE, OPEN, ENTAILED = range(3)
@@ -129,6 +130,9 @@ class Alternatives:
             for i, one in enumerate(located):
                 others = (j for j in range(len(located)) if j != i and not differ(marks[i], marks[j]))
                 cases.append((one, *(negate(located[j]) for j in others)))
+            count = sum(map(len, cases))
+            if count > MAX_DENIALS:
+                raise _too_many(self.quick.facts_of(located[0]), count, MAX_DENIALS)
             known = self.alone[id(choice)] = Choice(tuple(cases), choice.deny)
         return known
 

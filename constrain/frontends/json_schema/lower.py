@@ -51,8 +51,8 @@ from constrain.frontends.json_schema.witnesses import expand
 from constrain.ir.grammar import NEVER, Choice, Expr, Ref, Terminal
 from constrain.ir.rx import NOTHING, Rx
 
-MAX_RULES = 20_000
-MAX_EXPRESSIONS = 100_000  # schemas lowered in place
+MAX_RULES = 8_000
+MAX_EXPRESSIONS = 50_000  # schemas lowered in place
 MAX_EXCLUDED = 200  # numbers
 MAX_MEETINGS = 50_000
 Key = frozenset[Hashable]  # identities of the schemas that a rule is the meeting of
