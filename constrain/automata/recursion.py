@@ -30,6 +30,11 @@ class Component:
 
 def left_calls(expr: Expr, nulls: set[str]) -> set[str]:
     """Names of the rules that the expression can call before it reads a byte."""
+    first = expr
+    while type(first) is Seq and first.parts:
+        first = first.parts[0]
+    if type(first) is Literal and first.data:
+        return set()
     found: set[str] = set()
     _collect(expr, nulls, found)
     return found
