@@ -89,6 +89,17 @@ class Arena:
         self[group] = first + count
         return first
 
+    def repeat(self, group: str, item: int) -> int:
+        """Append a copy of an item of a group that is not interned; its number."""
+        copy, names = self[group], self.layout.groups[self.layout.n[group]].arrays
+        while copy >= len(self.array(next(iter(names)))):
+            self.grow(self.layout.n[group])
+        for name in names:
+            array = self.array(name)
+            array[copy] = array[item]
+        self[group] = copy + 1
+        return copy
+
     def grow(self, number: int) -> None:
         """Double the arrays of a group, keeping their contents; rebuild its hash table."""
         group = self.layout.groups[number]

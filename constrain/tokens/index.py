@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import numpy as np
@@ -170,11 +171,10 @@ class VocabularyIndex:
             return self.leaf(Terminal(terminal.language, terminal.encoding, terminal.low, terminal.high))
         plain = self.arena.array("S_LEAF")[self.leaf(Terminal(terminal.rx, terminal.encoding))]
         text = np.frombuffer("".join(terminal.exclude).encode("utf-32-le", "surrogatepass"), np.int32)
-        ends = np.cumsum([len(word) for word in terminal.exclude]).astype(np.int64)
+        ends = np.fromiter(accumulate(map(len, terminal.exclude)), np.int64, len(terminal.exclude))
         while (root := int(add_words(self.table, text, ends))) < 0:
             self.arena.resolve(root)
-        arrays = self.arena.layout.groups[V.n["leaf"]].arrays
-        leaf = self.arena.append("leaf", **{name: [self.arena.array(name)[plain]] for name in arrays})
+        leaf = self.arena.repeat("leaf", int(plain))
         self.arena.array("L_WORDS")[leaf] = root
         return self._start(leaf)
 
