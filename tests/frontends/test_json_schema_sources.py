@@ -386,7 +386,13 @@ FUNCTIONS: list[tuple[Any, list[Any], list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "valid", "invalid"), FUNCTIONS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("function", "valid", "invalid"),
+    FUNCTIONS,
+    ids=lambda value: getattr(value, "__qualname__", str(value) if isinstance(value, list) else type(value).__name__)[
+        :30
+    ],
+)
 def test_functions(function: Any, valid: list[Any], invalid: list[Any]) -> None:
     engine = ByteEngine(json_schema_grammar(function))
     for text in members(function):
