@@ -84,18 +84,21 @@ def json_schema_grammar(
         LimitExceeded: too deep, too many rules, or too many ways to satisfy what must hold together.
         ValueError: an unknown option.
     """
-    return compile_schema(
-        schema,
-        whitespace=whitespace,
-        property_order=property_order,
-        extra_properties=extra_properties,
-        formats=formats,
-        on_unsupported=on_unsupported,
-        max_blanks=max_blanks,
-        number_digits=number_digits,
-        draft=draft,
-        registry=registry,
-    ).grammar
+    with collected_later():
+        compiled = compile_schema(
+            schema,
+            whitespace=whitespace,
+            property_order=property_order,
+            extra_properties=extra_properties,
+            formats=formats,
+            on_unsupported=on_unsupported,
+            max_blanks=max_blanks,
+            number_digits=number_digits,
+            draft=draft,
+            registry=registry,
+        )
+        compiled.lowering.forget()
+        return compiled.grammar
 
 
 def compile_schema(schema: Any, **options: Any) -> CompiledSchema:

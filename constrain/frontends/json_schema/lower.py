@@ -120,6 +120,10 @@ class Lowering:
             self.rules[ANY_NAME] = self.layout.any_rule
         return outcomes["#"]
 
+    def forget(self) -> None:
+        """Let go of everything: the parts know each other, and would otherwise wait for the cyclic collector."""
+        self.__dict__.clear()
+
     # ---- schemas to expressions ----------------------------------------------------------------------------
 
     def lower(self, located: Located, depth: int) -> Outcome:
