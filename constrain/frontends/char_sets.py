@@ -12,6 +12,7 @@ import sys
 import unicodedata
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import groupby
 
@@ -177,3 +178,18 @@ def _category_set(value: str) -> Ranges | None:
     wanted = ("Lu", "Ll", "Lt") if short == "LC" else tuple(n for n in _categories() if n == short or n[0] == short)
     ranges = [span for name in wanted for span in _categories()[name]]
     return scalars(rx.merge_ranges(ranges)) if wanted else None
+
+
+def atoms(sets: Sequence[Ranges]) -> list[tuple[Ranges, frozenset[int]]]:
+    """The coarsest classes of symbols that no set splits, each with the positions of the sets that it is in; symbols
+    in no set are left out."""
+    events = sorted(event for i, ranges in enumerate(sets) for a, b in ranges for event in ((a, 1, i), (b + 1, 0, i)))
+    classes: dict[frozenset[int], list[tuple[int, int]]] = {}
+    active: set[int] = set()
+    before = 0
+    for position, opens, index in events:
+        if position > before and active:
+            classes.setdefault(frozenset(active), []).append((before, position - 1))
+        before = position
+        (active.add if opens else active.discard)(index)
+    return [(tuple(ranges), used) for used, ranges in classes.items()]

@@ -20,6 +20,7 @@ from typing import Any
 
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends import python_regex
+from constrain.frontends.char_sets import atoms
 from constrain.frontends.lexeme_dfa import MAX_STATES, Dfa, trimmed
 from constrain.frontends.python_regex import op
 from constrain.ir import rx
@@ -164,17 +165,8 @@ def _atoms(program: Program) -> list[tuple[Ranges, frozenset[int]]]:
     for table in (program.char, program.behind):
         for place, ranges in table.items():
             users.setdefault(ranges, []).append(place)
-    events = sorted(event for i, ranges in enumerate(users) for a, b in ranges for event in ((a, 1, i), (b + 1, 0, i)))
-    classes: dict[frozenset[int], list[tuple[int, int]]] = {}
-    active: set[int] = set()
-    before = 0
-    for position, opens, index in events:
-        if position > before and active:
-            classes.setdefault(frozenset(active), []).append((before, position - 1))
-        before = position
-        (active.add if opens else active.discard)(index)
     places = list(users.values())
-    return [(tuple(r), frozenset(p for i in used for p in places[i])) for used, r in classes.items()]
+    return [(r, frozenset(p for i in used for p in places[i])) for r, used in atoms(list(users))]
 
 
 def _explore(program: Program) -> tuple[Dfa, bool]:

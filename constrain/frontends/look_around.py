@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from constrain.errors import LimitExceeded, UnsupportedPattern
 from constrain.frontends import char_sets
 from constrain.frontends.anchored import Anchor, Either, Look, Loop, Node, Sequenced, looks_around, resolve, sequence
+from constrain.frontends.char_sets import atoms
 from constrain.frontends.lexeme_dfa import common, trimmed
 from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
@@ -175,7 +176,8 @@ class _Machine:
     def __init__(self, program: _Program) -> None:
         self.program = program
         self.has_edges = any(kind.endswith("word_edge") for kind in program.tests.values())
-        self.atoms = _atoms(set(program.chars.values()) | ({_WORD} if self.has_edges else set()))
+        sets = {*program.chars.values(), *([_WORD] if self.has_edges else [])}
+        self.atoms = [ranges for ranges, _ in atoms(list(sets))]
         self.readers = [
             {place for place, ranges in program.chars.items() if common(ranges, atom[:1])} for atom in self.atoms
         ]
@@ -309,19 +311,3 @@ def _least(threads: set[Thread]) -> frozenset[Thread]:
         for debts in listed
         if len(listed) == 1 or not any(other < debts for other in listed)
     )
-
-
-def _atoms(sets: set[Ranges]) -> list[Ranges]:
-    """The coarsest classes of symbols that no set splits; symbols in no set are left out."""
-    events = sorted(
-        event for i, ranges in enumerate(sets) for low, high in ranges for event in ((low, 1, i), (high + 1, 0, i))
-    )
-    classes: dict[frozenset[int], list[tuple[int, int]]] = {}
-    active: set[int] = set()
-    before = 0
-    for position, opens, index in events:
-        if position > before and active:
-            classes.setdefault(frozenset(active), []).append((before, position - 1))
-        before = position
-        (active.add if opens else active.discard)(index)
-    return [tuple(ranges) for ranges in classes.values()]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from constrain.automata import regions as module
 from constrain.automata.regions import regions
 from constrain.errors import LimitExceeded
-from constrain.frontends.json_schema.membership import matches
+from constrain.frontends.json_schema.matching import matches
 from constrain.frontends.regex import regex_to_rx
 from constrain.ir.rx import ANY_CHAR, NOTHING, repeat
 

@@ -16,7 +16,7 @@ from constrain.frontends.json_schema.facts import (
     lower_bound,
     negate,
 )
-from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome
+from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome, union_of
 from constrain.frontends.json_schema.pointer import pointer
 from constrain.frontends.json_schema.unique import unique_items
 from constrain.frontends.json_schema.witnesses import partitions
@@ -38,10 +38,10 @@ def array_expr(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
     if facts.prefix:
         return _prefix_then(lowerer, facts, depth)
     ways = [_counted(lowerer, facts, kinds, depth) for kinds in _kinds(lowerer, facts)]
-    possible = [way for way in ways if not isinstance(way, Impossible)]
-    if not possible:
+    possible = union_of(ways)
+    if possible is None:
         return ways[0] if ways else Impossible(facts.path, "no array has what contains asks for")
-    return layout.array(possible[0] if len(possible) == 1 else Choice(*possible))
+    return layout.array(possible)
 
 
 def _without_banned(facts: Facts) -> Facts:
@@ -212,12 +212,10 @@ def _prefix_then(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
     ways = [_counted(lowerer, after, kinds, depth) for kinds in _kinds(lowerer, after)]
     long: list[Expr] = [layout.array(Seq(layout.list_of(prefix), layout.comma, way))
                         for way in ways if not isinstance(way, Impossible)]  # fmt: skip
-    found = [*long, *([short] if isinstance(short, Expr) else [])]
-    if not found:
-        return next(
-            (way for way in ways if isinstance(way, Impossible)), Impossible(facts.path, "no array is possible")
-        )
-    return found[0] if len(found) == 1 else Choice(*found)
+    found = union_of([*long, short] if short is not None else long)
+    if found is not None:
+        return found
+    return next((way for way in ways if isinstance(way, Impossible)), Impossible(facts.path, "no array is possible"))
 
 
 def _without_rest(facts: Facts) -> Facts:

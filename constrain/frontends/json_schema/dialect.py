@@ -154,31 +154,9 @@ class Dialect:
         return self.year >= 2020
 
     @cached_property
-    def schemas_may_be_boolean(self) -> bool:
-        """Since draft-06 ``true`` and ``false`` are schemas (in draft-04 only under two words)."""
-        return self.year >= 2017
-
-    @cached_property
     def additional_items(self) -> bool:
         """Before 2020-12 ``additionalItems`` speaks of the items after a list under ``items``."""
         return "additionalItems" in self.words
-
-    @cached_property
-    def has_const(self) -> bool:
-        return "const" in self.words
-
-    @cached_property
-    def has_contains(self) -> bool:
-        return "contains" in self.words
-
-    @cached_property
-    def min_contains(self) -> bool:
-        """Are there ``minContains`` and ``maxContains``?"""
-        return "minContains" in self.words
-
-    @cached_property
-    def property_names(self) -> bool:
-        return "propertyNames" in self.words
 
     @cached_property
     def if_then_else(self) -> bool:
@@ -187,14 +165,6 @@ class Dialect:
     @cached_property
     def dependencies(self) -> bool:
         return "dependencies" in self.words
-
-    @cached_property
-    def dependent_required(self) -> bool:
-        return "dependentRequired" in self.words
-
-    @cached_property
-    def dependent_schemas(self) -> bool:
-        return "dependentSchemas" in self.words
 
     @cached_property
     def prefix_items(self) -> bool:

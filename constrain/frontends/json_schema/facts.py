@@ -102,6 +102,17 @@ class Members:
     additional: Located = (True, None)
 
 
+def asked_of_member(members: tuple[Members, ...], name: str, is_match: Callable[[Text, str], bool]) -> list[Located]:
+    """What the value of the member ``name`` must satisfy; ``is_match``: does a string match a pattern?"""
+    wanted: list[Located] = []
+    for rules in members:
+        declared = rules.properties.get(name)
+        found = [] if declared is None else [declared]
+        found += [located for text, located in rules.patterns if is_match(text, name)]
+        wanted += found or [rules.additional]
+    return wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """A set of keys: those that match all of ``texts`` and none of ``names``, and, if given, satisfy ``schema``.

@@ -10,6 +10,7 @@ from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.facts import STRING, Branch, Facts, Keys, Located, Refusal, Text
 from constrain.frontends.json_schema.formats import string_format, why_not_regular
 from constrain.frontends.json_schema.layout import ANY_TEXT
+from constrain.frontends.json_schema.matching import matches
 from constrain.frontends.json_schema.pointer import Path, pointer
 from constrain.frontends.regex import regex_to_rx
 from constrain.ir import rx as _rx
@@ -37,11 +38,18 @@ class Languages:
         self.patterns: dict[str, Rx | None] = {}
         self.few: dict[str, frozenset[str] | None] = {}
         self.prefixes: dict[str, str] = {}
+        self.matched: dict[tuple[Text, str], bool] = {}
 
     def text(self, text: Text) -> Rx:
         """The strings that the text asks for."""
         found = self._format(text) if text.word == "format" else self._pattern(text)
         return ANY_TEXT if found is None else found
+
+    def is_match(self, text: Text, value: str) -> bool:
+        """Is ``value`` one of them?"""
+        if (text, value) not in self.matched:
+            self.matched[text, value] = matches(self.text(text), value)
+        return self.matched[text, value]
 
     def words(self, text: Text) -> frozenset[str] | None:
         """The few strings that a pattern admits; ``None``: many, or not known."""

@@ -37,10 +37,10 @@ from constrain.frontends.json_schema.facts import (
 )
 from constrain.frontends.json_schema.languages import Languages
 from constrain.frontends.json_schema.layout import ANY_NAME, BOOLEAN_VALUE, NULL_VALUE, Layout
-from constrain.frontends.json_schema.membership import Membership, matches
+from constrain.frontends.json_schema.membership import Membership
 from constrain.frontends.json_schema.numbers import exact, number_rx
 from constrain.frontends.json_schema.objects import object_expr
-from constrain.frontends.json_schema.outcome import Impossible, Outcome
+from constrain.frontends.json_schema.outcome import Impossible, Outcome, union_of
 from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed, pointer
 from constrain.frontends.json_schema.quick import Quick
 from constrain.frontends.json_schema.reading import BESIDE_TYPE, Reader
@@ -48,7 +48,7 @@ from constrain.frontends.json_schema.references import Resolver
 from constrain.frontends.json_schema.strings import string_expr
 from constrain.frontends.json_schema.values import equality_key, spell_values
 from constrain.frontends.json_schema.witnesses import expand
-from constrain.ir.grammar import NEVER, Choice, Expr, Ref, Terminal
+from constrain.ir.grammar import NEVER, Expr, Ref, Terminal
 from constrain.ir.rx import NOTHING, Rx
 
 MAX_RULES = 8_000
@@ -90,12 +90,11 @@ class Lowering:
             lambda path: resolver.dialect(path).contains_counts_as_evaluated,
             self.languages.words,
             self.languages.prefix,
-            self.is_match,
+            self.languages.is_match,
         )
         self.membership = Membership(self.alternatives, self.languages, self.refuse, digits_only)
         self.search = Alternatives(self.quick, partial(expand, is_key=self.membership.is_key))
         self.solutions: dict[Key, list[Facts]] = {}
-        self.matched: dict[tuple[Text, str], bool] = {}
         self.rules: dict[str, Expr] = {}
         self.names: dict[Key, str] = {}
         self.waiting: list[tuple[str, list[Facts] | Located]] = []
@@ -198,9 +197,9 @@ class Lowering:
 
     def _union(self, ways: list[Facts], depth: int) -> Outcome:
         outcomes = [self._emit(facts, depth) for facts in ways]
-        possible = [outcome for outcome in outcomes if not isinstance(outcome, Impossible)]
-        if possible:
-            return possible[0] if len(possible) == 1 else Choice(*possible)
+        possible = union_of(outcomes)
+        if possible is not None:
+            return possible
         if not outcomes:
             return Impossible(None, "nothing satisfies all the keywords that must hold together")
         reasons = "; ".join(dict.fromkeys(o.reason for o in outcomes[:3] if isinstance(o, Impossible)))
@@ -270,11 +269,9 @@ class Lowering:
         if types == ALL_TYPES and facts.plain:
             return self.anything(self.layout.any_value)
         outcomes = [self._emit_type(facts, kind, depth) for kind in _KINDS if types & kind]
-        if len(outcomes) == 1:
-            return outcomes[0]
-        possible = [outcome for outcome in outcomes if not isinstance(outcome, Impossible)]
-        if possible:
-            return possible[0] if len(possible) == 1 else Choice(*possible)
+        possible = union_of(outcomes)
+        if possible is not None:
+            return possible
         return outcomes[0] if outcomes else Impossible(facts.path, "no type satisfies all the keywords that must hold")
 
     def _emit_type(self, facts: Facts, kind: int, depth: int) -> Outcome:
@@ -294,8 +291,7 @@ class Lowering:
 
     def _number(self, facts: Facts) -> Outcome:
         kind = facts.types & NUMBER
-        numbers = [value for value in facts.excluded if isinstance(value, (int, float)) and not isinstance(value, bool)]
-        if kind != FRACTION and not (facts.lower or facts.upper or facts.multiples or numbers):
+        if kind != FRACTION and not (facts.lower or facts.upper or facts.multiples or _numbers(facts.excluded)):
             return self.layout.integer if kind == INTEGER else self.layout.number
         rx = self.number_rx(facts)
         return (
@@ -316,7 +312,7 @@ class Lowering:
             high=upper.value if upper else None,
             high_open=bool(upper and upper.is_open),
             multiples=tuple((divisor, not wanted) for divisor, wanted in facts.multiples),
-            excluded=tuple(exact(v) for v in facts.excluded if isinstance(v, (int, float)) and not isinstance(v, bool)),
+            excluded=tuple(map(exact, _numbers(facts.excluded))),
             digits=self.digits,
             digits_only=self.digits_only,
         )
@@ -344,9 +340,7 @@ class Lowering:
 
     def is_match(self, text: Text, value: str) -> bool:
         """Is ``value`` one of them?"""
-        if (text, value) not in self.matched:
-            self.matched[text, value] = matches(self.languages.text(text), value)
-        return self.matched[text, value]
+        return self.languages.is_match(text, value)
 
     def keys_rx(self, keys: Keys) -> Rx:
         """The strings that are such keys."""
@@ -368,6 +362,10 @@ class Lowering:
         """``expr``, a shared part that refers to the rule of all JSON values."""
         self.uses_any = True
         return expr
+
+
+def _numbers(values: Iterable[Any]) -> list[int | float]:
+    return [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
 
 
 _KINDS = (NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
 from reprlib import repr as brief
 from typing import Any
 
@@ -17,16 +16,13 @@ from constrain.frontends.json_schema.facts import (
     Branch,
     Facts,
     Keys,
-    Located,
-    Members,
     Refusal,
+    asked_of_member,
 )
 from constrain.frontends.json_schema.languages import Languages
 from constrain.frontends.json_schema.numbers import exact
 from constrain.frontends.json_schema.pointer import MAX_DEPTH, malformed
 from constrain.frontends.json_schema.values import equality_key, type_bit
-from constrain.ir import rx as _rx
-from constrain.ir.rx import Rx
 
 
 class Membership:
@@ -77,7 +73,7 @@ class Membership:
         return kind != OBJECT or self._object(value, facts, depth)
 
     def _text(self, value: str, facts: Facts) -> bool:
-        return all(matches(self.languages.text(text), value) for text in facts.texts)
+        return all(self.languages.is_match(text, value) for text in facts.texts)
 
     def _array(self, value: list[Any], facts: Facts, depth: int) -> bool:
         if not _counts(value, facts.fewest, facts.utmost):
@@ -100,7 +96,8 @@ class Membership:
         for name, member in value.items():
             if not all(self.satisfies(name, (located,), depth + 1) for located in facts.names):
                 return False
-            if not self.satisfies(member, self.asked_of(facts.members, name), depth + 1):
+            asked = asked_of_member(facts.members, name, self.languages.is_match)
+            if not self.satisfies(member, tuple(asked), depth + 1):
                 return False
         return all(
             any(
@@ -110,21 +107,11 @@ class Membership:
             for keys, located in facts.exists
         )
 
-    def asked_of(self, members: tuple[Members, ...], name: str) -> Branch:
-        """What the value of the member ``name`` must satisfy."""
-        wanted: list[Located] = []
-        for rules in members:
-            declared = rules.properties.get(name)
-            found = [] if declared is None else [declared]
-            found += [located for text, located in rules.patterns if matches(self.languages.text(text), name)]
-            wanted += found or [rules.additional]
-        return tuple(wanted)
-
     def is_key(self, keys: Keys, name: str) -> bool:
         """Is ``name`` one of ``keys``?"""
         if name in keys.names or (keys.schema is not None and not self.satisfies(name, (keys.schema,))):
             return False
-        return all(matches(self.languages.text(text), name) for text in keys.texts)
+        return all(self.languages.is_match(text, name) for text in keys.texts)
 
 
 def _counts(value: Any, low: int, high: int | None) -> bool:
@@ -137,57 +124,3 @@ def _number(value: Fraction, facts: Facts) -> bool:
     if facts.upper is not None and (value > facts.upper.value or (value == facts.upper.value and facts.upper.is_open)):
         return False
     return all(((value / divisor).denominator == 1) == wanted for divisor, wanted in facts.multiples)
-
-
-def matches(rx: Rx, text: str) -> bool:
-    """Is ``text``, as a whole, a member of ``rx``? By sets of end positions: slow, obvious, exact."""
-    size = len(text)
-
-    @cache
-    def ends(rx: Rx, start: int) -> frozenset[int]:
-        match rx:
-            case _rx.Chars(ranges):
-                inside = start < size and any(a <= ord(text[start]) <= b for a, b in ranges)
-                return frozenset((start + 1,)) if inside else frozenset()
-            case _rx.Union(parts):
-                return frozenset().union(*(ends(part, start) for part in parts))
-            case _rx.Concat(parts):
-                at = frozenset((start,))
-                for part in parts:
-                    at = step(part, at)
-                return at
-            case _rx.And(parts):
-                return frozenset.intersection(*(ends(part, start) for part in parts))
-            case _rx.Not(body):
-                return frozenset(range(start, size + 1)) - ends(body, start)
-            case _rx.Repeat(body, low, high):
-                return repeated(body, low, high, start)
-            case _rx.Graph():
-                return run(rx, start)
-        raise TypeError(f"not a regular expression: {rx!r}")
-
-    def run(graph: _rx.Graph, start: int) -> frozenset[int]:
-        found, state, position = set(), graph.start, start
-        while True:
-            if state in graph.finals:
-                found.add(position)
-            row = graph.edges[state] if position < size else ()
-            targets = [target for low, high, target in row if low <= ord(text[position]) <= high]
-            if not targets:
-                return frozenset(found)
-            state, position = targets[0], position + 1
-
-    def step(rx: Rx, at: frozenset[int]) -> frozenset[int]:
-        return frozenset().union(*(ends(rx, position) for position in at))
-
-    def repeated(body: Rx, low: int, high: int | None, start: int) -> frozenset[int]:
-        at = frozenset((start,))
-        for _ in range(min(low, size + 1)):  # more rounds than symbols change nothing but empty ones
-            at = step(body, at)
-        found, fresh, rounds = at, at, 0
-        while fresh and (high is None or rounds < high - low):
-            fresh = step(body, fresh) - found
-            found, rounds = found | fresh, rounds + 1
-        return found
-
-    return size in ends(rx, 0)

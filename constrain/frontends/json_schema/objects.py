@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from constrain.automata.regions import Region, regions
 from constrain.errors import LimitExceeded
-from constrain.frontends.json_schema.facts import Facts, Keys, Located, Text, all_of, both
+from constrain.frontends.json_schema.facts import Facts, Keys, Located, Text, all_of, asked_of_member, both
 from constrain.frontends.json_schema.languages import few_words, is_nothing, meet_rx
 from constrain.frontends.json_schema.layout import ANY_TEXT, QUOTE
-from constrain.frontends.json_schema.membership import matches
-from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome
+from constrain.frontends.json_schema.matching import matches
+from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome, union_of
 from constrain.frontends.json_schema.pointer import pointer
 from constrain.frontends.json_schema.values import spell_string
 from constrain.frontends.json_schema.witnesses import declared_names, partitions
-from constrain.ir.grammar import Bag, Choice, Expr, Item, Joined, Seq, Terminal
+from constrain.ir.grammar import Bag, Expr, Item, Joined, Seq, Terminal
 from constrain.ir.rx import Rx, literal, union
 
 MAX_WORDS = 64  # keys that a pattern may admit to count as declared
@@ -61,10 +61,10 @@ def object_expr(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
         return named
     words = tuple(names)
     ways = [_members(lowerer, facts, named, others) for others in _others(lowerer, facts, kinds, words, depth)]
-    possible = [way for way in ways if not isinstance(way, Impossible)]
-    if not possible:
+    possible = union_of(ways)
+    if possible is None:
         return ways[0] if ways else Impossible(facts.path, "a member is asked for that no key can have")
-    return layout.object(possible[0] if len(possible) == 1 else Choice(*possible))
+    return layout.object(possible)
 
 
 def _is_free(facts: Facts) -> bool:
@@ -78,13 +78,7 @@ def _is_free(facts: Facts) -> bool:
 
 def schema_of_member(lowerer: Lowerer, facts: Facts, name: str) -> Located:
     """What the value of the member ``name`` must satisfy; ``False`` if no object may have it."""
-    wanted: list[Located] = []
-    for rules in facts.members:
-        declared = rules.properties.get(name)
-        found = [] if declared is None else [declared]
-        found += [located for text, located in rules.patterns if lowerer.is_match(text, name)]
-        wanted += found or [rules.additional]
-    asked = all_of(wanted)
+    asked = all_of(asked_of_member(facts.members, name, lowerer.is_match))
     if asked[0] is not False and not all(lowerer.satisfies(name, (located,)) for located in facts.names):
         return False, facts.path
     return asked
@@ -156,9 +150,7 @@ def _forbids(facts: Facts, name: str) -> str:
     return "propertyNames" if facts.names else "additionalProperties"
 
 
-def _others(
-    lowerer: Lowerer, facts: Facts, kinds: list[Kind], names: tuple[str, ...], depth: int
-) -> list[list[Item] | Impossible]:
+def _others(lowerer: Lowerer, facts: Facts, kinds: list[Kind], names: tuple[str, ...], depth: int) -> list[list[Item]]:
     """For each way in which the members that must exist can be told apart: the items for other members."""
     if len(facts.exists) > MAX_WITNESSES:
         where = f"members that must exist at {pointer(facts.path) or '/'}"
@@ -166,7 +158,7 @@ def _others(
     general = [
         item for kind in kinds for item in _item(lowerer, kind, names if kind.keys == ANY_TEXT else (), 0, depth)
     ]
-    ways: list[list[Item] | Impossible] = []
+    ways: list[list[Item]] = []
     for groups in partitions(list(facts.exists)):
         ways += _with_witnesses(lowerer, general, kinds, groups, names, depth)
     return ways
@@ -179,7 +171,7 @@ def _with_witnesses(
     groups: list[list[tuple[Keys, Located]]],
     names: tuple[str, ...],
     depth: int,
-) -> list[list[Item] | Impossible]:
+) -> list[list[Item]]:
     """One way for each choice of a kind for each group of witnesses that are one member."""
     ways: list[list[Item]] = [general]
     for group in groups:
@@ -192,7 +184,7 @@ def _with_witnesses(
             item = [] if is_nothing(narrow.keys) else _item(lowerer, narrow, banned, 1, depth)
             found += [[*item, *way] for way in ways if item]
         ways = found
-    return list(ways)
+    return ways
 
 
 def _item(lowerer: Lowerer, kind: Kind, banned: tuple[str, ...], low: int, depth: int) -> list[Item]:
@@ -205,10 +197,8 @@ def _item(lowerer: Lowerer, kind: Kind, banned: tuple[str, ...], low: int, depth
     return [Item(layout.after_key(value), low, None, opening=QUOTE, word=word)]
 
 
-def _members(lowerer: Lowerer, facts: Facts, named: list[Named], others: list[Item] | Impossible) -> Outcome:
+def _members(lowerer: Lowerer, facts: Facts, named: list[Named], others: list[Item]) -> Outcome:
     """All members, between the brackets."""
-    if isinstance(others, Impossible):
-        return others
     comma = lowerer.layout.comma
     needs = _needs(facts, named)
     if isinstance(needs, Impossible):

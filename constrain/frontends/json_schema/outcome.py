@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from constrain.frontends.json_schema.facts import Branch, Facts, Keys, Located, Refusal, Text
 from constrain.frontends.json_schema.layout import Layout
 from constrain.frontends.json_schema.pointer import Path
-from constrain.ir.grammar import Expr
+from constrain.ir.grammar import Choice, Expr
 from constrain.ir.rx import Rx
 
 
@@ -22,6 +22,12 @@ class Impossible:
 
 
 Outcome = Expr | Impossible
+
+
+def union_of(outcomes: Iterable[Outcome]) -> Expr | None:
+    """What one of ``outcomes`` gives; ``None`` if all are impossible."""
+    possible = [outcome for outcome in outcomes if not isinstance(outcome, Impossible)]
+    return None if not possible else possible[0] if len(possible) == 1 else Choice(*possible)
 
 
 class Lowerer(Protocol):
