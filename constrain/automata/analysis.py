@@ -155,7 +155,7 @@ def surely_matches(terminal: Terminal) -> bool:
     if terminal.exclude and rx != _ANY_TEXT:
         return False
     if terminal.low or terminal.high is not None:
-        return rx == _ANY_TEXT and terminal.high is None
+        return rx == _ANY_TEXT and (terminal.high is None or terminal.low <= terminal.high)
     return _program_size(rx, terminal.encoding == "bytes") <= MAX_SURE
 
 

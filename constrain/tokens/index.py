@@ -253,12 +253,18 @@ def window_table(code: LeafCode, low: int, high: int | None) -> Any:
     matches = np.array([code.code[pc] == L_MATCH for pc in waiting])
     table = np.zeros((last + 1, size), np.uint8)
     row = np.full(len(waiting), high is None)  # after ``last`` symbols: nothing more, or anything
-    for n in range(last, -1, -1):
-        row = following @ row
+    n = last + 1
+    while n > 0:
+        n -= 1
+        before, row = row, following[:, row].any(axis=1)
         row[matches] = n >= low
         if n == last and high is None:
             row[:] = True
         table[n, waiting] = row
+        if n < last and (n >= low or n + 1 < low) and np.array_equal(row, before):
+            end = low if n >= low else 0  # so far nothing changes any more
+            table[end:n, waiting] = row
+            n = end
     return table
 
 

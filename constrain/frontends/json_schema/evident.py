@@ -10,9 +10,11 @@ object is lowered.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import floor
 from typing import Any
 
 from constrain.automata.analysis import surely_matches
+from constrain.errors import UnsupportedSchema
 from constrain.frontends.json_schema.facts import Located
 from constrain.frontends.json_schema.outcome import Impossible, Outcome
 from constrain.frontends.json_schema.pointer import Path
@@ -23,6 +25,7 @@ from constrain.ir.grammar import Seq, Terminal
 _OBJECT_WORDS = frozenset({"type", "properties", "required", "additionalProperties"})
 _ARRAY_WORDS = frozenset({"type", "items", "minItems", "maxItems"})
 _WORDS = frozenset(READERS)
+_NUMBER_WORDS = frozenset({"type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
 MAX_DEPTH = 20  # schemas looked at inside of each other; each costs a few Python frames
 MAX_FEWEST = 1000  # items
@@ -32,16 +35,18 @@ class Evident:
     """Judges the schemas of one document, each once. ``lower`` lowers what is not evident.
 
     Only for documents of one resource without dynamic names: elsewhere one object may mean several things.
-    ``closed``: ``properties`` alone means no others. ``ready`` are the outcomes by identity of the schema, ``left`` the
+    ``closed``: ``properties`` alone means no others. ``may_be_long``: numbers may have any number of digits. ``ready`` are the outcomes by identity of the schema, ``left`` the
     schemas that were too deep to be looked at: they are to be looked at again. ``partly`` are the identities of evident
     schemas of which some part, which a value can do without, is not evident.
     """
 
-    def __init__(self, resolver: Resolver, closed: bool, lower: Callable[[Located], Outcome]) -> None:
+    def __init__(
+        self, resolver: Resolver, closed: bool, may_be_long: bool, lower: Callable[[Located], Outcome]
+    ) -> None:
         self.ready: dict[int, Outcome] = {}
         self.left: list[Located] = []
         self.partly: set[int] = set()
-        self._resolver, self._closed, self._lower = resolver, closed, lower
+        self._resolver, self._closed, self._may_be_long, self._lower = resolver, closed, may_be_long, lower
         self._known: dict[int, bool] = {}
         dialect = resolver.dialect(resolver.root)
         self._words = _WORDS & dialect.words
@@ -75,6 +80,15 @@ class Evident:
             return False
         return "properties" in schema or schema.get("additionalProperties").__class__ is dict
 
+    def is_rule(self, schema: dict[str, Any]) -> bool:
+        """Is an evident schema worth a rule of its own: does lowering it cost something?"""
+        if "properties" in schema or "anyOf" in schema or schema.get("additionalProperties").__class__ is dict:
+            return True
+        items = schema.get("items")
+        if items.__class__ is dict and not BESIDE_TYPE.isdisjoint(items):
+            return True
+        return schema.get("type") in ("integer", "number") and not BESIDE_TYPE.isdisjoint(schema)
+
     def judge(self, located: Located) -> bool:
         """Is it evident? Nothing is lowered: for the schema that is about to be."""
         schema, path = located
@@ -103,11 +117,14 @@ class Evident:
         elif kind == "array":
             return words <= _ARRAY_WORDS and self._judge_array(schema, path)
         elif kind != "string":
-            return False
+            return kind in ("integer", "number") and words <= _NUMBER_WORDS and self._may_be_long and _has_room(schema)
         return len(words) == 1 + (kind is not None) and "enum" in words and _has_string(schema["enum"])
 
     def _judge_target(self, schema: dict[str, Any], reference: str, path: Path) -> bool:
-        target = self._resolver.resolve(reference, path)
+        try:
+            target = self._resolver.resolve(reference, path)
+        except UnsupportedSchema:  # another document, which nobody gave
+            return False
         evident = self.holds(target)
         if id(target[0]) in self.partly:
             self.partly.add(id(schema))
@@ -165,6 +182,15 @@ def _is_scalar(schema: Any) -> bool:
         return False
     kind = schema.get("type")
     return kind.__class__ is str and kind in _SCALARS and (len(schema) == 1 or BESIDE_TYPE.isdisjoint(schema))
+
+
+def _has_room(schema: dict[str, Any]) -> bool:
+    """Is there a whole number strictly between the bounds?"""
+    bounds = [schema.get(word) for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
+    if not all(bound is None or bound.__class__ is int or bound.__class__ is float for bound in bounds):
+        return False
+    lows, highs = ([bound for bound in pair if bound is not None] for pair in (bounds[:2], bounds[2:]))
+    return not lows or not highs or floor(max(lows)) + 1 < min(highs)
 
 
 def _has_string(values: Any) -> bool:

@@ -99,7 +99,8 @@ class Lowering:
         self.solutions: dict[Key, list[Facts]] = {}
         self.evident = None
         if resolver.is_simple and not policy.at_once:
-            self.evident = Evident(resolver, policy.closed, lambda located: self.lower(located, 1))
+            long = policy.digits is None
+            self.evident = Evident(resolver, policy.closed, long, lambda located: self.lower(located, 1))
         self.rules: dict[str, Expr] = {}
         self.later: dict[str, Callable[[], Expr]] = {}  # rules that are made when they are asked for
         self.sound = {ANY_NAME}  # rules without parts that match nothing
@@ -180,7 +181,7 @@ class Lowering:
                 holds, known = self.evident.holds(located), self.evident.ready.get(id(schema))
                 if known is not None:
                     return known
-                if holds and _has_parts(schema):
+                if holds and self.evident.is_rule(schema):
                     return self._later(located)
             facts = self.reader.read(schema, path)
             if facts.is_flat:
@@ -428,14 +429,6 @@ class Lowering:
 
     def _any_rule(self) -> Expr:
         return self.layout.any_rule
-
-
-def _has_parts(schema: dict[str, Any]) -> bool:
-    """Is the schema one of objects or arrays that say something about their parts?"""
-    if "properties" in schema or schema.get("additionalProperties").__class__ is dict or "anyOf" in schema:
-        return True
-    items = schema.get("items")
-    return items.__class__ is dict and not BESIDE_TYPE.isdisjoint(items)
 
 
 def _numbers(values: Iterable[Any]) -> list[int | float]:
