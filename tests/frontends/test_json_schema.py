@@ -254,7 +254,7 @@ def test_references_by_the_documents_own_address() -> None:
         ({"anyOf": [{"$ref": "#", "minLength": 3}, {"type": "null"}], "maxLength": 1}, "leads back to itself"),
         (
             {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
-            "schema at /$defs/a: $ref leads back to itself",
+            "schema at /$defs/b: $ref leads back to itself",
         ),
         ({"type": "object", "properties": {"n": {"$ref": "#"}}, "required": ["n"]}, "without end"),
         ({"anyOf": [{"type": "null"}, {"const": 1}], "type": "string"}, "nothing satisfies all the keywords"),

@@ -29,6 +29,7 @@ _NUMBER_WORDS = frozenset({"type", "minimum", "maximum", "exclusiveMinimum", "ex
 _SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
 MAX_DEPTH = 20  # schemas looked at inside of each other; each costs a few Python frames
 MAX_FEWEST = 1000  # items
+MAX_BRANCHES = 100
 
 
 class Evident:
@@ -46,6 +47,7 @@ class Evident:
         self.ready: dict[int, Outcome] = {}
         self.left: list[Located] = []
         self.partly: set[int] = set()
+        self._branching: set[int] = set()
         self._resolver, self._closed, self._may_be_long, self._lower = resolver, closed, may_be_long, lower
         self._known: dict[int, bool] = {}
         dialect = resolver.dialect(resolver.root)
@@ -126,8 +128,9 @@ class Evident:
         except UnsupportedSchema:  # another document, which nobody gave
             return False
         evident = self.holds(target)
-        if id(target[0]) in self.partly:
-            self.partly.add(id(schema))
+        for marked in (self.partly, self._branching):
+            if id(target[0]) in marked:
+                marked.add(id(schema))
         return evident
 
     def _judge_types(self, kinds: list[Any], words: frozenset[str], schema: dict[str, Any], path: Path) -> bool:
@@ -140,14 +143,16 @@ class Evident:
         return not _SCALARS.isdisjoint(kinds) or (objects and "object" in kinds) or (arrays and "array" in kinds)
 
     def _judge_branches(self, word: str, schema: dict[str, Any], path: Path) -> bool:
-        """Alternatives that may overlap, or a conjunction of one schema."""
+        """Some alternatives that may overlap, or a conjunction of one schema; none that branches itself (how deep and how
+        wide schemas may branch is limited)."""
         branches, base = schema[word], (path, word)
-        if branches.__class__ is not list or not branches or (word == "allOf" and len(branches) > 1):
+        if branches.__class__ is not list or not 0 < len(branches) <= (1 if word == "allOf" else MAX_BRANCHES):
             return False
+        self._branching.add(id(schema))
         found = [self.holds((branch, (base, str(i)))) for i, branch in enumerate(branches)]
         if not all(found) or not self.partly.isdisjoint(map(id, branches)):
             self.partly.add(id(schema))
-        return any(found)
+        return any(found) and self._branching.isdisjoint(map(id, branches))
 
     def _judge_object(self, schema: dict[str, Any], path: Path) -> bool:
         properties, required = schema.get("properties", {}), schema.get("required", [])
