@@ -12,7 +12,7 @@ from bisect import bisect_left
 from functools import cached_property
 from itertools import combinations
 
-from constrain.automata.wordlanguage import WordLanguage
+from constrain.automata.wordlanguage import WordLanguage, can_run_out
 from constrain.errors import LimitExceeded
 from constrain.ir.bag import Control, State
 from constrain.ir.grammar import Bag
@@ -36,8 +36,8 @@ class Course:
     @cached_property
     def tight(self) -> dict[int, WordLanguage]:
         """Languages of the items whose words can be used up, or those of them that begin with something."""
-        languages = ((i, WordLanguage(item.word)) for i, item in enumerate(self.bag.items) if item.word is not None)
-        return {i: language for i, language in languages if language.is_tight}
+        words = ((i, item.word) for i, item in enumerate(self.bag.items))
+        return {i: WordLanguage(word) for i, word in words if word is not None and can_run_out(word)}
 
     @cached_property
     def start(self) -> State | None:

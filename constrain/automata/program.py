@@ -8,7 +8,7 @@
     SPLIT n a1 .. an         go on at each address
     JUMP a     RETURN
     LOOP rule low high       with the register counting matches of ``rule`` so far: match again, or fall through
-    BAG shape                with the register naming a memory (0: of this shape, no words): what it says
+    BAG number               with the register naming a memory (0: before the first element): what it says
                              (``tokens/memories.py``)
 
 Rules never match the empty string: where they would, their call sites branch around the call.
@@ -52,7 +52,7 @@ class Program:
     empty_text  is the empty text in the language
     names       (address, rule name) ascending by address, for messages
     terminals   rule number -> terminal
-    bags        the bags; the shape before the first element of number i is shape i + 1
+    bags        the bags, by the operand of their instructions
     """
 
     code: array[int] = field(default_factory=lambda: array("i", [END]))
@@ -353,7 +353,7 @@ class _Emitter:
     def _bag(self, expr: Bag, tail: bool) -> None:
         name = self.program.names[-1][1]
         self.program.bags.append(compile_bag(expr, self.nulls, name, lambda part: self._part_rule(part, name)))
-        self.code.extend((BAG, len(self.program.bags)))
+        self.code.extend((BAG, len(self.program.bags) - 1))
         self._leave(tail)
 
     def _part_rule(self, part: Expr, name: str) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from constrain.kernels.jit import helper
-from constrain.kernels.layout import BAG, G_FULL, GA, GN, NO_SHAPE, RECORDING, ROW_WANTED, STUCK, TIGHT
-from constrain.kernels.memory import extend_memory
+from constrain.kernels.layout import BAG, G_FULL, GA, GN, NO_SHAPE, RECORDING, ROW_WANTED, STUCK, TIGHT, VA
+from constrain.kernels.memory import extend_memory, read_part
 from constrain.kernels.pointers import i32, room
 from constrain.kernels.stack import intern_stack, less_edge
 
 
 @helper
-def record(g: Any, stack: Any, byte: Any) -> Any:
-    """The stack after ``byte`` has been read above it; 0 when no word begins so; negative: grow or make a row."""
+def record(v: Any, g: Any, state: Any, stack: Any, byte: Any) -> Any:
+    """The stack after leaf ``state`` above it has read ``byte``; 0: no word begins so; negative: grow or make a row."""
+    part = read_part(i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]], i32(v, VA.S_DECODER)[state], byte)
     first, size = i32(g, GA.N_FROM)[stack], i32(g, GA.N_SIZE)[stack]
     if size > room(g, GA.P_RULE):
         return G_FULL - GN.pending
@@ -25,7 +26,7 @@ def record(g: Any, stack: Any, byte: Any) -> Any:
     for i in range(first, first + size):
         register = registers[i]
         if code[pcs[i]] == BAG and flags[register] & RECORDING:
-            register = extend_memory(g, register, byte)
+            register = extend_memory(g, register, byte, part)
             if register < 0:
                 return register
             if flags[register] & TIGHT and i32(g, GA.M_SHAPE)[register] == NO_SHAPE:
