@@ -18,6 +18,7 @@ from constrain.ir.bag import Control, State
 from constrain.ir.grammar import Bag
 
 MAX_MATCHES = 10_000
+MAX_PLENTY = 1 << 12
 
 Words = tuple[str, ...]  # values, sorted
 NO_WORDS: Words = ()
@@ -87,6 +88,13 @@ class Course:
                 if left is not None:
                     scarce[i] = left
         return self._scarce[seen]
+
+    @cached_property
+    def plenty(self) -> int:
+        """However many words up to this have been written: nothing is scarce. At most ``MAX_PLENTY``."""
+        most = MAX_PLENTY + self._enough + 1
+        least = min(language.count(language.letter, b"", most) for language in self.tight.values())
+        return least - self._enough - 1
 
     @cached_property
     def _enough(self) -> int:

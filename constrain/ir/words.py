@@ -43,6 +43,11 @@ def value_bytes(value: str) -> bytes:
     return value.encode("latin-1" if value[0] == "b" else "utf-8")
 
 
+def value_of(data: bytes) -> str:
+    """The value of that form."""
+    return data.decode("latin-1" if data[:1] == b"b" else "utf-8")
+
+
 def started_symbols(rest: bytes) -> Ranges:
     """The symbols with a spelling that begins with ``rest`` (as ``split_word`` gives it, not empty)."""
     if rest[0] >= 0x80:

@@ -26,8 +26,9 @@ CHUNK_BITS = 14  # leaf states in a chunk of successor rows: 16,384 rows, 16 MiB
 CAN_END, CAN_GO_ON = 1, 2
 
 # Shape flags: its row is known; the bag may end here; and two memory flags, RECORDING and TIGHT. Memory flags: bytes of
-# a word are recorded; the word may turn out to be barred; so may each beginning of it; all words that begin so are.
-KNOWN, MAY_END, RECORDING, SUSPECT, TIGHT, STUCK = 1, 2, 4, 8, 16, 32
+# a word are recorded; the word may turn out to be barred; so may each beginning of it; all words that begin so are; the
+# last has been looked into.
+KNOWN, MAY_END, RECORDING, SUSPECT, TIGHT, STUCK, JUDGED = 1, 2, 4, 8, 16, 32, 64
 NO_SHAPE = -1
 BARRED = 0  # the shape after a word that must not be written: nothing may come
 NO_WORDS, WORDS_MISSING = 0, 1  # sets of words: the empty one, and one that is not known
@@ -105,12 +106,13 @@ GRAMMAR_GROUPS = (
     # the watched words that begin as it does go on.
     Group("memory", {n: ("i4", 1) for n in ("M_SHAPE", "M_SEEN", "M_FLAGS", "M_BASE", "M_PARENT", "M_BYTE",
                                             "M_PLACE")}, interned=True),
-    # Sets of words: byte (or end of word), the words that go on after it, and those that begin with a later byte.
-    Group("wordset", {"U_BYTE": ("i4", 1), "U_INSIDE": ("i4", 1), "U_OTHERS": ("i4", 1)}, interned=True),
+    # Sets of words: byte (or end of word), the words that go on after it, those that begin with a later byte; how many.
+    Group("wordset", {n: ("i4", 1) for n in ("U_BYTE", "U_INSIDE", "U_OTHERS", "U_SIZE")}, interned=True),
     Group("bag", {"B_SHAPE": ("i4", 1)}),  # the shape before the first element, 0 if not known yet
-    # Of shapes in which a word is read also: its encoding's letter, the shape after it (0: Python finds it), and the
-    # set of words to watch (-1: those that have been written).
-    Group("shape", {n: ("i4", 1) for n in ("H_FROM", "H_SIZE", "H_FLAGS", "H_LETTER", "H_CLOSED", "H_WATCH")}),
+    # Of shapes in which a word is read also: its encoding's letter, the set of words to watch (-1: those that have been
+    # written), and the shape after it if fewer words than ``H_LIMIT`` have been written (else Python finds it).
+    Group("shape", {n: ("i4", 1) for n in ("H_FROM", "H_SIZE", "H_FLAGS", "H_LETTER", "H_WATCH", "H_CLOSED",
+                                           "H_LIMIT")}),
     Group("option", {"O_RULE": ("i4", 1), "O_NEXT": ("i4", 1)}),  # rows: rule to call (-1: none), shape after it
     # States: sets of configurations (position, stack).
     Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1)}, interned=True),

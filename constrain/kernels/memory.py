@@ -30,11 +30,12 @@ from constrain.kernels.layout import (
     WORDS_MISSING,
 )
 from constrain.kernels.pointers import i32, room
-from constrain.kernels.wordset import add_spelled, has_end, utf8_byte, utf8_length, words_after, words_after_symbol
+from constrain.kernels.wordset import add_spelled, utf8_byte, utf8_length, words_after, words_after_symbol
 
 QUOTE, BACKSLASH = 0x22, 0x5C
 JSON_LETTER = 0x6A
 NOTHING_READ = -1
+NOT_ENDED = -1  # the words seen after a word that is being recorded
 
 
 @helper
@@ -109,7 +110,7 @@ def extend_memory(g: Any, memory: Any, byte: Any, part: Any) -> Any:
     item = intern_memory(g, memory, byte)
     bases = i32(g, GA.M_BASE)
     if item > 0 and bases[item] == 0:
-        bases[item], i32(g, GA.M_SHAPE)[item] = bases[memory], NO_SHAPE
+        bases[item], i32(g, GA.M_SHAPE)[item], i32(g, GA.M_SEEN)[item] = bases[memory], NO_SHAPE, NOT_ENDED
         place = i32(g, GA.M_PLACE)[memory]
         if part >= SYMBOL:
             place = words_after_symbol(g, place, part & (SYMBOL - 1))
@@ -163,23 +164,20 @@ def resolve_escapes(word: Any, length: Any) -> Any:
 
 @helper
 def end_word(g: Any, memory: Any) -> Any:
-    """A recorded word has ended: the shape after it. Negative: grow, or make a row (where words can be used up)."""
+    """A recorded word has ended: the shape after it. Negative: grow, or make a row (where few words are left)."""
     base = i32(g, GA.M_BASE)[memory]
-    reading = i32(g, GA.M_SHAPE)[base]
-    shape = i32(g, GA.H_CLOSED)[reading]
-    if shape == 0:
+    seen, reading = i32(g, GA.M_SEEN)[base], i32(g, GA.M_SHAPE)[base]
+    if g[GN.ENDED] >= MAX_ENDS:
+        return TOO_MANY_ENDS
+    g[GN.ENDED] += 1
+    size = spell_word(g, memory, i32(g, GA.H_LETTER)[reading])
+    words = add_spelled(g, seen, size) if size > 0 else size
+    if words < 0:
+        return words
+    i32(g, GA.M_SEEN)[memory] = words
+    if i32(g, GA.U_SIZE)[seen] >= i32(g, GA.H_LIMIT)[reading]:
         g[GN.WANTED] = memory
         return ROW_WANTED
-    if has_end(g, i32(g, GA.M_PLACE)[memory]):
-        shape = BARRED
-    else:
-        if g[GN.ENDED] >= MAX_ENDS:
-            return TOO_MANY_ENDS
-        g[GN.ENDED] += 1
-        size = spell_word(g, memory, i32(g, GA.H_LETTER)[reading])
-        words = add_spelled(g, i32(g, GA.M_SEEN)[base], size) if size > 0 else size
-        if words < 0:
-            return words
-        i32(g, GA.M_SEEN)[memory] = words
+    shape = BARRED if words == seen else i32(g, GA.H_CLOSED)[reading]
     i32(g, GA.M_SHAPE)[memory] = shape
     return shape

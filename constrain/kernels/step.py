@@ -48,7 +48,7 @@ def step_configuration(v: Any, g: Any, position: Any, stack: Any, byte: Any, at:
     if target == DEAD:
         return at
     if i32(g, GA.N_FLAGS)[stack] & RECORDING:
-        stack = record(v, g, position - LEAF, stack, byte)
+        stack = record(v, g, position - LEAF, target, stack, byte)
         if stack <= 0:
             return stack if stack < 0 else at
     flags = i32(v, VA.S_FLAGS)[target]

@@ -135,9 +135,9 @@ def suspect_word(v: Any, g: Any, node: Any, state: Any, memory: Any) -> Any:
     """Suspect what may be wrong below a trie node where a leaf reads on in the word of a memory."""
     words, tight = i32(g, GA.M_PLACE)[memory], i32(g, GA.M_FLAGS)[memory] & TIGHT != 0
     if words == WORDS_MISSING:
-        # A word begins inside the token: nothing can be wrong before it ends, unless all words may be used up.
-        can_run_out = i32(g, GA.H_CLOSED)[i32(g, GA.M_SHAPE)[memory]] == 0
-        return suspect_node(g, node) if can_run_out or i32(v, VA.T_END)[node] > node + 1 else 0
+        # A word begins inside the token: nothing can be wrong before it ends, unless few words are left.
+        few = i32(g, GA.H_LIMIT)[i32(g, GA.M_SHAPE)[memory]] == 0
+        return suspect_node(g, node) if few or i32(v, VA.T_END)[node] > node + 1 else 0
     encoding, decoder = i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]], i32(v, VA.S_DECODER)[state]
     if encoding != JSON or decoder >> 24 <= U4_1:
         decoder = 0  # raw bytes have moved the place already

@@ -32,6 +32,8 @@ def intern_words(g: Any, byte: Any, inside: Any, others: Any) -> Any:
     if item >= room(g, GA.wordset_hash):
         return G_FULL - GN.wordset
     bytes_[item], insides[item], rest[item] = byte, inside, others
+    sizes = i32(g, GA.U_SIZE)
+    sizes[item] = sizes[others] + (1 if byte == END_OF_WORD else sizes[inside])
     publish(hashes, table, slot, item, key)
     g[GN.wordset] = item + 1
     return item

@@ -15,13 +15,14 @@ first met, for a batch of bags, so that a mask that meets a thousand does not be
 get a row when the kernel asks for it, with the rows that follow from it without counting.
 
 The row of READING itself is for masks, where words are not followed: it allows any word, and goes on without knowing
-which words have been written. Where words can be used up, what may come next depends on them; then they are part of
-the shape too (for masks without the one just read, which matters only if it is one of the last: these are watched as
-well, though they are not barred).
+which words have been written. Where words can be used up, what may come next depends on them once few are left; then
+they are part of the shape too (for masks without the one just read, which matters only if it is one of the last: these
+are watched as well, though they are not barred). "Few" comes early enough that no single token can lead there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -31,9 +32,11 @@ from constrain.automata.course import Words, add_word
 from constrain.automata.elements import BagRules, Part
 from constrain.automata.program import Program
 from constrain.ir.bag import State
-from constrain.ir.words import split_word, value_bytes, words_that_begin
+from constrain.ir.words import split_word, value_bytes, value_of, words_that_begin
 from constrain.kernels.layout import (
     BARRED,
+    END_OF_WORD,
+    JUDGED,
     KNOWN,
     MAY_END,
     NO_SHAPE,
@@ -48,6 +51,7 @@ from constrain.tokens.arena import Arena
 
 START, AFTER, PICK, WORD, READING, CLOSED = range(6)
 NOT_BEGUN = State(0, 0, 0, 0, ())  # of START: what the state is, the row finds out
+NO_LIMIT = 1 << 30
 WATCH_SEEN = -1  # the words to be watched are those written
 
 Options = list[tuple[int, int]]  # (rule or -1, shape after it)
@@ -69,8 +73,9 @@ class Row(NamedTuple):
     options: Options
     flags: int = KNOWN
     letter: int = 0
-    closed: int = 0
     watch: int = WATCH_SEEN
+    closed: int = 0
+    limit: int = NO_LIMIT
 
 
 UNKNOWN_ROW = Row([], 0)
@@ -79,15 +84,15 @@ UNKNOWN_ROW = Row([], 0)
 class Memories:
     """The memories of one automaton. Not thread-safe: the automaton holds its lock."""
 
-    def __init__(self, program: Program, arena: Arena) -> None:
+    def __init__(self, program: Program, arena: Arena, longest: int) -> None:
+        """``longest``: bytes of the longest token."""
         self._bags = program.bags  # may become more
         self._arena = arena
+        self._longest = longest
         self._batch = 8
         self._shapes: dict[int, Shape] = {}  # of bags that are not plain
         self._numbers: dict[Shape, int] = {}
-        self._sets: dict[int, Words] = {NO_WORDS: ()}  # of bags whose words can be used up
-        self._set_numbers: dict[Words, int] = {(): NO_WORDS}
-        self._barred: dict[int, Words] = {}  # READING shape -> words that must not be written
+        self._barred: dict[int, Words] = {}  # READING shape -> words that must not be written, where few are left
         self._stored = 1  # shapes
         self._fresh: list[Row] = []  # of shapes to be stored, in the order of their numbers
         self._changed: dict[int, Row] = {}  # rows, made since, of shapes that were stored without
@@ -97,11 +102,13 @@ class Memories:
         arena.array("H_FLAGS")[BARRED] = KNOWN
 
     def make_row(self) -> None:
-        """Find the shape, and make the row, of the memory that the kernel has asked for."""
+        """Answer what the kernel asks of a memory: its bag, whether it is stuck, its shape, its row."""
         wanted = self._arena["WANTED"]
         if wanted < 0:
             return self._meet(-1 - wanted)
         shape = int(self._arena.array("M_SHAPE")[wanted])
+        if shape == NO_SHAPE and self._arena.array("M_SEEN")[wanted] < 0:
+            return self._judge(wanted)
         if shape == NO_SHAPE:
             shape = self._end_word(wanted)
         if shape < self._stored and not self._arena.array("H_FLAGS")[shape] & KNOWN:
@@ -143,7 +150,7 @@ class Memories:
             if element.opening.optional:
                 begin.append(read)
             letter = ord(element.encoding[0])
-            rows += Row([read]), Row(body, KNOWN | RECORDING, letter, closed), Row(body)
+            rows += Row([read]), Row(body, KNOWN | RECORDING, letter, closed=closed), Row(body)
         self._fresh.append(Row(begin, KNOWN if bag.bag.low else KNOWN | MAY_END))
         self._fresh.append(Row(call(bag.separator, pick), KNOWN | MAY_END))
         self._fresh += Row(begin), *rows
@@ -193,36 +200,84 @@ class Memories:
     def _reading_row(self, shape: Shape) -> Row:
         bag = self._bags[shape.bag]
         course, letter = bag.course, ord(bag.elements[shape.element].encoding[0])
-        if not course.tight:
+        flags = KNOWN | RECORDING | TIGHT if shape.element in course.tight else KNOWN | RECORDING
+        limit = self._limit(shape)
+        if limit:
             closed = self._number(shape._replace(phase=CLOSED))
-            return Row(self._body(shape), KNOWN | RECORDING, letter, closed)
+            return Row(self._body(shape), flags, letter, closed=closed, limit=limit)
         barred = self._barred[self._numbers[shape]] = course.barred(shape.state, shape.words)
-        watch = self._set_numbers[shape.words]
-        for word in sorted({*barred, *course.last_words(shape.words)}.difference(shape.words)):
-            watch = self._add_word(watch, word)
-        flags = KNOWN | RECORDING | TIGHT if barred and shape.element in course.tight else KNOWN | RECORDING
-        return Row(self._body(shape), flags, letter, 0, watch)
+        watched = {*barred, *course.last_words(shape.words)}
+        watch = self._set_of(watched) if len(watched) > len(shape.words) else WATCH_SEEN
+        return Row(self._body(shape), flags, letter, watch, limit=0)
+
+    def _limit(self, shape: Shape) -> int:
+        """The shape does not depend on words until so many have been written."""
+        course = self._bags[shape.bag].course
+        if not course.tight:
+            return NO_LIMIT
+        return 0 if shape.words else max(course.plenty - self._longest, 0)
+
+    # ---- words that can be used up ---------------------------------------------------------------------------
+
+    def _judge(self, memory: int) -> None:
+        """Note whether all words that begin as the recorded one does have been used up."""
+        base = int(self._arena.array("M_BASE")[memory])
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        language = self._bags[shape.bag].course.tight[shape.element]
+        value, rest = split_word(self._recorded(memory), language.encoding)
+        is_left = language.is_left(value, rest, words_that_begin(self._barred_at(base), value))
+        self._arena.array("M_FLAGS")[memory] |= JUDGED if is_left else JUDGED | STUCK
 
     def _end_word(self, memory: int) -> int:
-        """The shape after a word or after its beginning, in a bag whose words can be used up."""
-        arena = self._arena
-        base = int(arena.array("M_BASE")[memory])
-        seen, number = int(arena.array("M_SEEN")[base]), int(arena.array("M_SHAPE")[base])
-        shape = self._shapes[number]
-        bag = self._bags[shape.bag]
-        encoding, language = bag.elements[shape.element].encoding, bag.course.tight.get(shape.element)
-        value, rest = split_word(self._recorded(memory), encoding)
-        closed = rest == b'"'
-        is_word = closed or (encoding != "json" and not rest and (language is None or language.contains(value)))
-        barred, after = self._barred[number], BARRED
-        if is_word and value not in barred:
-            words = add_word(self._sets[seen], value)
-            arena.array("M_SEEN")[memory] = self._set_number(words, seen, value)
+        """The shape after a word, in a bag in which few are left or will be soon."""
+        base = int(self._arena.array("M_BASE")[memory])
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        data = self._recorded(memory)
+        encoding = self._bags[shape.bag].elements[shape.element].encoding
+        value = split_word(data[:-1] if encoding == "json" else data, encoding)[0]
+        after = BARRED
+        if value not in self._barred_at(base):
+            words = add_word(self._seen(base), value)
             after = self._number(shape._replace(phase=CLOSED, words=words))
-        elif language and (closed or not language.is_left(value, rest, words_that_begin(barred, value))):
-            arena.array("M_FLAGS")[memory] |= STUCK
-        arena.array("M_SHAPE")[memory] = after
+        self._arena.array("M_SHAPE")[memory] = after
         return after
+
+    def _seen(self, base: int) -> Words:
+        """The words written before a word is recorded."""
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        if not self._limit(shape):
+            return shape.words
+        return tuple(sorted(map(value_of, self._words(int(self._arena.array("M_SEEN")[base])))))
+
+    def _barred_at(self, base: int) -> Words:
+        """The words that must not be recorded next."""
+        barred = self._barred.get(int(self._arena.array("M_SHAPE")[base]))
+        return self._seen(base) if barred is None else barred
+
+    def _words(self, number: int) -> list[bytes]:
+        """A set of words as the kernels have it."""
+        columns = (self._arena.array(name).data for name in ("U_BYTE", "U_INSIDE", "U_OTHERS"))
+        letters, insides, others = columns
+        found, stack = [], [(number, b"")]
+        while stack:
+            place, begun = stack.pop()
+            while place:
+                if letters[place] == END_OF_WORD:
+                    found.append(begun)
+                else:
+                    stack.append((insides[place], begun + bytes((letters[place],))))
+                place = others[place]
+        return found
+
+    def _set_of(self, words: Iterable[str]) -> int:
+        """The number of a set of words."""
+        number = NO_WORDS
+        for word in words:
+            data = np.frombuffer(value_bytes(word), np.uint8)
+            while (after := int(add_word_to_set(self._arena.address, number, data.ctypes.data, len(data)))) < 0:
+                self._arena.resolve(after)
+            number = after
+        return number
 
     def _recorded(self, memory: int) -> bytes:
         """The bytes of the word so far."""
@@ -235,20 +290,6 @@ class Memories:
         return bytes(data)
 
     # ---- storage -------------------------------------------------------------------------------------------
-
-    def _set_number(self, words: Words, former: int, word: str) -> int:
-        """The number of a set of words: those of set ``former`` and ``word``."""
-        number = self._set_numbers.get(words)
-        if number is None:
-            number = self._set_numbers[words] = self._add_word(former, word)
-            self._sets[number] = words
-        return number
-
-    def _add_word(self, former: int, word: str) -> int:
-        data = np.frombuffer(value_bytes(word), np.uint8)
-        while (number := int(add_word_to_set(self._arena.address, former, data.ctypes.data, len(data)))) < 0:
-            self._arena.resolve(number)
-        return number
 
     def _number(self, shape: Shape) -> int:
         """The number of a shape. A new one gets its row at once, if that needs no counting."""
@@ -281,8 +322,9 @@ class Memories:
             H_SIZE=sizes[fresh:],
             H_FLAGS=[row.flags for row in self._fresh],
             H_LETTER=[row.letter for row in self._fresh],
-            H_CLOSED=[row.closed for row in self._fresh],
             H_WATCH=[row.watch for row in self._fresh],
+            H_CLOSED=[row.closed for row in self._fresh],
+            H_LIMIT=[row.limit for row in self._fresh],
         )
         self._stored += len(self._fresh)
         self._changed, self._fresh = {}, []

@@ -59,7 +59,7 @@ class PushdownAutomaton:
         self._vocabulary_table = self.index.table
         self.arena = _build_arena(self.program)
         self._table = self.arena.address
-        self.memories = Memories(self.program, self.arena)
+        self.memories = Memories(self.program, self.arena, self.index.arena["LONGEST"])
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
