@@ -14,7 +14,7 @@ from itertools import combinations
 
 from constrain.automata.wordlanguage import WordLanguage, can_run_out
 from constrain.errors import LimitExceeded
-from constrain.ir.bag import Control, State
+from constrain.ir.bag import Control, State, indices
 from constrain.ir.grammar import Bag
 
 MAX_MATCHES = 10_000
@@ -55,11 +55,11 @@ class Course:
 
     def _find_options(self, state: State, seen: Words) -> Options:
         found = []
-        for i, item in enumerate(self.bag.items):
+        for i in indices(self.control.open_items(state)):
             after = self.control.take(state, i)
             if after is None or (self.tight and not self.is_open(after, seen)):
                 continue
-            if i in self.tight and item.word is not None and not self.is_left(i, after, seen):
+            if i in self.tight and not self.is_left(i, after, seen):
                 continue
             found.append((i, after))
         return found

@@ -23,7 +23,7 @@ are watched as well, though they are not barred). "Few" comes early enough that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -124,10 +124,10 @@ class Memories:
         while len(arena.array("B_SHAPE")) < len(self._bags):
             arena.grow(arena.layout.n["bag"])
         starts = arena.array("B_SHAPE").data  # quick to read
-        for i in range(number, min(number + self._batch, len(self._bags))):
-            if not starts[i]:
-                bag = self._bags[i]
-                starts[i] = self._lay_out(bag) if bag.is_plain else self._number(Shape(START, i, NOT_BEGUN))
+        others = (i for i in range(len(self._bags)) if not starts[i] and i != number)
+        for i in (number, *islice(others, self._batch)):
+            bag = self._bags[i]
+            starts[i] = self._lay_out(bag) if bag.is_plain else self._number(Shape(START, i, NOT_BEGUN))
         self._batch *= 2
         self._store()
 
@@ -207,7 +207,7 @@ class Memories:
             return Row(self._body(shape), flags, letter, closed=closed, limit=limit)
         barred = self._barred[self._numbers[shape]] = course.barred(shape.state, shape.words)
         watched = {*barred, *course.last_words(shape.words)}
-        watch = self._set_of(watched) if len(watched) > len(shape.words) else WATCH_SEEN
+        watch = self.set_of(watched) if len(watched) > len(shape.words) else WATCH_SEEN
         return Row(self._body(shape), flags, letter, watch, limit=0)
 
     def _limit(self, shape: Shape) -> int:
@@ -247,14 +247,14 @@ class Memories:
         shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
         if not self._limit(shape):
             return shape.words
-        return tuple(sorted(map(value_of, self._words(int(self._arena.array("M_SEEN")[base])))))
+        return tuple(sorted(map(value_of, self.words(int(self._arena.array("M_SEEN")[base])))))
 
     def _barred_at(self, base: int) -> Words:
         """The words that must not be recorded next."""
         barred = self._barred.get(int(self._arena.array("M_SHAPE")[base]))
         return self._seen(base) if barred is None else barred
 
-    def _words(self, number: int) -> list[bytes]:
+    def words(self, number: int) -> list[bytes]:
         """A set of words as the kernels have it."""
         columns = (self._arena.array(name).data for name in ("U_BYTE", "U_INSIDE", "U_OTHERS"))
         letters, insides, others = columns
@@ -269,7 +269,7 @@ class Memories:
                 place = others[place]
         return found
 
-    def _set_of(self, words: Iterable[str]) -> int:
+    def set_of(self, words: Iterable[str]) -> int:
         """The number of a set of words."""
         number = NO_WORDS
         for word in words:
