@@ -202,7 +202,7 @@ def next_suspicion(v: Any, g: Any) -> Any:
 @helper
 def read_path(v: Any, g: Any, state: Any, node: Any) -> Any:
     """Configurations of ``state`` after the bytes that lead to ``node``: where they begin and end, or negative end."""
-    g[GN.MASKING] = 0
+    g[GN.MASKING], g[GN.ENDED] = 0, 0
     last = load_state(g, state)
     if last < 0:
         return 0, last
@@ -241,7 +241,7 @@ def mend(v: Any, g: Any, state: Any, words: Any) -> Any:
 def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry."""
     v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
-    g[GN.visit], g[GN.suspicion], g[GN.ENDED] = 0, 0, 0
+    g[GN.visit], g[GN.suspicion] = 0, 0
     last = 0 if state == FINISHED else load_state(g, state)
     if last < 0:
         return last
