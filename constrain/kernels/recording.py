@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.decode import span
 from constrain.kernels.jit import helper
 from constrain.kernels.layout import (
     ACCEPTED,
@@ -21,31 +22,57 @@ from constrain.kernels.layout import (
     TIGHT,
     VA,
 )
-from constrain.kernels.leaf import step_leaf
+from constrain.kernels.leaf import boundary_state, step_leaf, step_symbol
 from constrain.kernels.memory import BACKSLASH, extend_memory, read_part
 from constrain.kernels.pointers import i32, room
 from constrain.kernels.stack import intern_stack, less_edge
+
+MAX_TRIED = 128  # symbols
+
+
+@helper
+def goes_on_with(v: Any, state: Any, low: Any, high: Any, count: Any) -> Any:
+    """How many of the first symbols in low..high a leaf state at a boundary goes on with; stops above ``count``.
+
+    Negative: grow and retry.
+    """
+    found = 0
+    for symbol in range(low, min(high, low + MAX_TRIED) + 1):
+        target = step_symbol(v, state, symbol)
+        if target < 0:
+            return target
+        found += 1 if target != DEAD else 0
+        if found > count:
+            break
+    return found
 
 
 @helper
 def begins_more(v: Any, state: Any, count: Any) -> Any:
     """Do more than ``count`` words go on from a leaf state? 1 if so; 0: perhaps; negative: grow and retry.
 
-    Leaf automata are trim and printable ASCII bytes spell themselves, so each of them that may come begins a word.
+    Leaf automata are trim, so each symbol that may come begins a word. Tries printable ASCII characters, which spell
+    themselves, or inside a symbol the first ones that it may become.
     """
+    decoder = i32(v, VA.S_DECODER)[state]
+    if decoder != 0:
+        low, high, low2, high2 = span(decoder)
+        boundary = boundary_state(v, state)
+        found = goes_on_with(v, boundary, low, high, count) if boundary >= 0 else boundary
+        if 0 <= found <= count:
+            more = goes_on_with(v, boundary, low2, high2, count - found)
+            found = found + more if more >= 0 else more
+        return found if found < 0 else 1 if found > count else 0
     json = i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]] == JSON
-    if i32(v, VA.S_DECODER)[state] != 0:
-        return 0
     found = 1 if i32(v, VA.S_FLAGS)[state] & CAN_END else 0
     for byte in range(0x20, 0x7F):
+        if byte != BACKSLASH or not json:
+            target = step_leaf(v, state, byte)
+            if target < 0:
+                return target
+            found += 1 if target != DEAD else 0
         if found > count:
             return 1
-        if byte == BACKSLASH and json:
-            continue
-        target = step_leaf(v, state, byte)
-        if target < 0:
-            return target
-        found += 1 if target != DEAD else 0
     return 0
 
 
