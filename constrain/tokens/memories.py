@@ -128,7 +128,7 @@ class Memories:
         for i in (number, *islice(others, self._batch)):
             bag = self._bags[i]
             starts[i] = self._lay_out(bag) if bag.is_plain else self._number(Shape(START, i, NOT_BEGUN))
-        self._batch *= 2
+        self._batch *= 4
         self._store()
 
     def _lay_out(self, bag: BagRules) -> int:
