@@ -12,12 +12,13 @@ from bisect import bisect_left
 from functools import cached_property
 from itertools import combinations
 
-from constrain.automata.wordlanguage import WordLanguage
+from constrain.automata.wordlanguage import WordLanguage, can_run_out
 from constrain.errors import LimitExceeded
-from constrain.ir.bag import Control, State
+from constrain.ir.bag import Control, State, indices
 from constrain.ir.grammar import Bag
 
 MAX_MATCHES = 10_000
+MAX_PLENTY = 1 << 12
 
 Words = tuple[str, ...]  # values, sorted
 NO_WORDS: Words = ()
@@ -36,8 +37,8 @@ class Course:
     @cached_property
     def tight(self) -> dict[int, WordLanguage]:
         """Languages of the items whose words can be used up, or those of them that begin with something."""
-        languages = ((i, WordLanguage(item.word)) for i, item in enumerate(self.bag.items) if item.word is not None)
-        return {i: language for i, language in languages if language.is_tight}
+        words = ((i, item.word) for i, item in enumerate(self.bag.items))
+        return {i: WordLanguage(word) for i, word in words if word is not None and can_run_out(word)}
 
     @cached_property
     def start(self) -> State | None:
@@ -54,11 +55,11 @@ class Course:
 
     def _find_options(self, state: State, seen: Words) -> Options:
         found = []
-        for i, item in enumerate(self.bag.items):
+        for i in indices(self.control.open_items(state)):
             after = self.control.take(state, i)
             if after is None or (self.tight and not self.is_open(after, seen)):
                 continue
-            if i in self.tight and item.word is not None and not self.is_left(i, after, seen):
+            if i in self.tight and not self.is_left(i, after, seen):
                 continue
             found.append((i, after))
         return found
@@ -87,6 +88,13 @@ class Course:
                 if left is not None:
                     scarce[i] = left
         return self._scarce[seen]
+
+    @cached_property
+    def plenty(self) -> int:
+        """However many words up to this have been written: nothing is scarce. At most ``MAX_PLENTY``."""
+        most = MAX_PLENTY + self._enough + 1
+        least = min(language.count(language.letter, b"", most) for language in self.tight.values())
+        return least - self._enough - 1
 
     @cached_property
     def _enough(self) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from constrain.automata.analysis import nullable
 from constrain.automata.course import Course
+from constrain.automata.wordlanguage import can_run_out
 from constrain.errors import GrammarError
 from constrain.ir.grammar import Bag, Encoding, Expr, Literal, Repeat, Seq, show
 
@@ -37,6 +38,17 @@ class BagRules:
     bag: Bag
     separator: Part
     elements: tuple[Element, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """May any element come at any time, whatever came before, if only its word is new?"""
+        bag = self.bag
+        if bag.low > 1 or bag.high is not None or (bag.ordered and len(bag.items) > 1):
+            return False
+        return all(
+            not (item.low or item.needs) and item.high is None and (item.word is None or not can_run_out(item.word))
+            for item in bag.items
+        )
 
     @cached_property
     def course(self) -> Course:

@@ -24,7 +24,7 @@ class Rules(Protocol):
         """The number of a nameless rule."""
 
     def bag(self, bag: Bag) -> int:
-        """The number of the shape before a bag's first element."""
+        """The number of a bag."""
 
 
 _MOVABLE = (Literal, Terminal, Ref)  # their code has no addresses

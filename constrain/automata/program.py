@@ -9,7 +9,7 @@
     SPLIT n a1 .. an         go on at each address
     JUMP a     RETURN
     LOOP rule low high       with the register counting matches of ``rule`` so far: match again, or fall through
-    BAG shape                with the register naming a memory (0: of this shape, no words): what it says
+    BAG number               with the register naming a memory (0: before the first element): what it says
                              (``tokens/memories.py``)
 
 Rules never match the empty string: where they would, their call sites branch around the call.
@@ -61,7 +61,7 @@ class Program:
     empty_text  is the empty text in the language
     names       (address, rule name) ascending by address, for messages
     terminals   rule number -> terminal
-    has_bags    has it a bag, so far
+    bags        the bags, by the operand of their instructions
     """
 
     code: array[int] = field(default_factory=lambda: array("i", [END]))
@@ -71,14 +71,14 @@ class Program:
     empty_text: bool = False
     names: list[tuple[int, str]] = field(default_factory=list)
     terminals: dict[int, Terminal] = field(default_factory=dict)
-    has_bags: bool = False
+    bags: list[BagRules] = field(default_factory=list)
 
 
 class ProgramBuilder:
     """Grows the program of one grammar. Not thread-safe.
 
     ``leaf(terminal)`` gives the start state of its leaf automaton, ``dead`` if it is empty, ``known_leaf(terminal)`` the
-    same or ``None`` where it is not made yet; ``bag(rules)`` the shape before a bag's first element. ``leaves_at_once``: make all leaves of a rule when the rule is first looked at, not
+    same or ``None`` where it is not made yet. ``leaves_at_once``: make all leaves of a rule when the rule is first looked at, not
     when they are called (where a vocabulary cannot spell some symbols, any leaf may turn out to be empty).
     """
 
@@ -87,7 +87,6 @@ class ProgramBuilder:
         grammar: Grammar,
         leaf: NewLeaf,
         known_leaf: Callable[[Terminal], int | None],
-        bag: Callable[[BagRules], int],
         *,
         dead: int,
         leaves_at_once: bool = False,
@@ -100,7 +99,7 @@ class ProgramBuilder:
         self.program = Program()
         self.grammar, self.dead, self.leaves_at_once = grammar, dead, leaves_at_once
         self.changed: list[int] = []  # rules whose entry has been set since ``taken``
-        self._new_leaf, self._known_leaf, self._new_shape = leaf, known_leaf, bag
+        self._new_leaf, self._known_leaf = leaf, known_leaf
         self._leaves: dict[int, int] = {}  # id(terminal) -> start state
         self._rules: dict[str, Expr] = {}  # all that have been looked at, without parts that match nothing
         self._nulls: set[str] = set()
@@ -220,9 +219,9 @@ class ProgramBuilder:
         return known[0]
 
     def bag(self, bag: Bag) -> int:
-        """The number of the shape before a bag's first element."""
-        self.program.has_bags = True
-        return self._new_shape(compile_bag(bag, self._nulls, self._where, self.part))
+        """The number of a bag."""
+        self.program.bags.append(compile_bag(bag, self._nulls, self._where, self.part))
+        return len(self.program.bags) - 1
 
     def _new_rule(self, name: str, body: Expr | None) -> int:
         number = len(self.program.entries)

@@ -52,6 +52,14 @@ def is_endless(rx: Rx) -> bool:
     return False
 
 
+def can_run_out(terminal: Terminal) -> bool:
+    """Can the words be used up, all of them or those that begin with something? True: they might.
+
+    Words left out do not matter: infinitely many less some are infinitely many.
+    """
+    return terminal.high is not None or not is_endless(terminal.rx)
+
+
 def is_finite(rx: Rx) -> bool:
     """Are there finitely many strings (by the form of the expression: no repeat without an upper bound)?"""
     match rx:
@@ -94,8 +102,6 @@ class WordLanguage:
         self.terminal = terminal
         self.encoding = terminal.encoding
         self.letter = terminal.encoding[0]
-        # Can the words be used up, all of them or those that begin with something?
-        self.is_tight = terminal.high is not None or not is_endless(terminal.language)
 
     @cached_property
     def graph(self) -> Graph | None:

@@ -56,7 +56,7 @@ class Control:
         for i, closure in enumerate(self.closures):
             self.needed |= closure & ~(1 << i)
         self.cyclic = any(
-            self.closures[j] >> i & 1 for i, closure in enumerate(self.closures) for j in _indices(closure & ~(1 << i))
+            self.closures[j] >> i & 1 for i, closure in enumerate(self.closures) for j in indices(closure & ~(1 << i))
         )
         required = 0
         for i, item in enumerate(bag.items):
@@ -97,6 +97,15 @@ class Control:
         after = State(last, total, present, missing, counts)
         return after if self.is_feasible(after) else None
 
+    def open_items(self, state: State) -> int:
+        """Items of which an element may come as far as is seen at once: ``take`` refuses all others."""
+        if state.total >= self.high:
+            return 0
+        items = ((1 << len(self.items)) - 1) & ~self.unavailable(state)
+        if self.ordered and state.missing:  # the first that must come is not to be skipped
+            items &= ((state.missing & -state.missing) << 1) - 1
+        return items
+
     def unavailable(self, state: State) -> int:
         """Items of which no more elements may come."""
         gone = self.never | (state.present & self.single)
@@ -110,7 +119,9 @@ class Control:
         return max(self._owed(state), self.low - state.total)
 
     def _owed(self, state: State) -> int:
-        return sum(self.owed[i] - self._count(state, i) for i in _indices(state.missing))
+        if not self.place:
+            return state.missing.bit_count()
+        return sum(self.owed[i] - self._count(state, i) for i in indices(state.missing))
 
     def _count(self, state: State, i: int) -> int:
         return state.counts[self.place[i]] if i in self.place else 0
@@ -123,7 +134,7 @@ class Control:
         for i, cap in caps.items():
             if state.missing >> i & 1 and self.owed[i] - self._count(state, i) > cap:
                 return False
-        if self.high == inf and not self.low:
+        if self.high == inf and state.missing.bit_count() >= self.low - state.total:
             return True
         owed, lacking, room = self._owed(state), self.low - state.total, self.high - state.total
         if owed > room:
@@ -177,7 +188,7 @@ def _closures(items: tuple[Item, ...]) -> list[int]:
         grown = False
         for i, closure in enumerate(closures):
             more = closure
-            for j in _indices(closure):
+            for j in indices(closure):
                 more |= closures[j]
             grown |= more != closure
             closures[i] = more
@@ -191,7 +202,8 @@ def _mask(indices: Iterable[int]) -> int:
     return mask
 
 
-def _indices(mask: int) -> list[int]:
+def indices(mask: int) -> list[int]:
+    """The items in a set."""
     found = []
     while mask:
         low = mask & -mask

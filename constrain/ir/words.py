@@ -1,4 +1,4 @@
-"""Words of a bag as values: reading them off their bytes, and all ways to spell them.
+"""Words of a bag as values: reading them off their bytes, and which symbols a beginning may become.
 
 A value is the encoding's letter and the symbols, in one string: ``"jid"`` for the JSON word ``id"``, however spelled.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from functools import lru_cache
 
 from constrain.ir.grammar import Encoding
 from constrain.ir.rx import MAX_CODE_POINT, SURROGATES, Ranges
@@ -20,9 +19,7 @@ _WHOLE: dict[str, re.Pattern[bytes]] = {
     "utf8": re.compile(rb"(?:%b)*" % _CHARACTER),
     "json": re.compile(rb"(?:%b|%b|%b)*" % (_PAIR, _ESCAPE, _CHARACTER.replace(rb"[\x00-\x7f]", rb"[ !#-\[\]-\x7f]"))),
 }
-_ENCODINGS: dict[str, Encoding] = {"b": "bytes", "u": "utf8", "j": "json"}
 _PLAIN = re.compile(rb"[ !#-\[\]-\x7e]*")
-_SHORT = {8: b"b", 9: b"t", 10: b"n", 12: b"f", 13: b"r", 34: b'"', 47: b"/", 92: b"\\"}
 
 
 def split_word(data: bytes, encoding: Encoding) -> tuple[str, bytes]:
@@ -41,39 +38,14 @@ def split_word(data: bytes, encoding: Encoding) -> tuple[str, bytes]:
     return encoding[0] + text, data[match.end() :]
 
 
-@lru_cache(maxsize=4096)
-def spellings(symbol: str, encoding: Encoding) -> tuple[tuple[bytes, ...], ...]:
-    """Ways to spell one symbol; each is a sequence of sets of bytes of which one comes next."""
-    if encoding == "bytes":
-        return (_exactly(symbol.encode("latin-1")),)
-    raw = _exactly(symbol.encode())
-    if encoding == "utf8":
-        return (raw,)
-    code = ord(symbol)
-    ways = [_hexadecimal(symbol)]
-    if code >= 32 and symbol not in '"\\':
-        ways.append(raw)
-    if code in _SHORT:
-        ways.append(_exactly(b"\\" + _SHORT[code]))
-    return tuple(ways)
+def value_bytes(value: str) -> bytes:
+    """The one form of a value as bytes that the kernels have (``kernels/wordset.py``)."""
+    return value.encode("latin-1" if value[0] == "b" else "utf-8")
 
 
-def _exactly(data: bytes) -> tuple[bytes, ...]:
-    return tuple(bytes([byte]) for byte in data)
-
-
-def _hexadecimal(symbol: str) -> tuple[bytes, ...]:
-    units = symbol.encode("utf-16-be").hex()
-    digits = [bytes({*digit.encode(), *digit.upper().encode()}) for digit in units]
-    return tuple(byte for i in range(0, len(digits), 4) for byte in (b"\\", b"u", *digits[i : i + 4]))
-
-
-def first_bytes(word: str) -> bytes:
-    """The bytes with which a spelling of a value can begin (one of JSON's empty word: its closing quote)."""
-    encoding = _ENCODINGS[word[0]]
-    if len(word) == 1:
-        return b'"' if encoding == "json" else b""
-    return b"".join(way[0] for way in spellings(word[1], encoding))
+def value_of(data: bytes) -> str:
+    """The value of that form."""
+    return data.decode("latin-1" if data[:1] == b"b" else "utf-8")
 
 
 def started_symbols(rest: bytes) -> Ranges:

@@ -25,11 +25,15 @@ CHUNK_BITS = 14  # leaf states in a chunk of successor rows: 16,384 rows, 16 MiB
 # Leaf state flags.
 CAN_END, CAN_GO_ON = 1, 2
 
-# Shape flags: its row is known; the bag may end here. Memory flags, the first three of shapes too: bytes of a word are
-# recorded; the word may turn out to be barred; so may each beginning of it; all words that begin so are.
-KNOWN, MAY_END, RECORDING, SUSPECT, TIGHT, STUCK = 1, 2, 4, 8, 16, 32
-NO_WORDS, WORDS_MISSING = 0, 1  # sets of words: the empty one, and one that is not known
+# Shape flags: its row is known; the bag may end here; and two memory flags, RECORDING and TIGHT. Memory flags: bytes of
+# a word are recorded; the word may turn out to be barred; so may each beginning of it; all words that begin so are; the
+# last has been looked into.
+KNOWN, MAY_END, RECORDING, SUSPECT, TIGHT, STUCK, JUDGED = 1, 2, 4, 8, 16, 32, 64
 NO_SHAPE = -1
+BARRED = 0  # the shape after a word that must not be written: nothing may come
+NO_WORDS, WORDS_MISSING = 0, 1  # sets of words: the empty one, and one that is not known
+END_OF_WORD = -1  # where a set has a byte: here a word of the set ends
+MAX_ENDS = 1 << 12  # words that one call of a kernel may end
 
 # Opcodes of the grammar program; 0..255 match that byte.
 END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG, OPTION = 256, 257, 258, 259, 260, 261, 262, 263, 264
@@ -98,11 +102,17 @@ GRAMMAR_GROUPS = (
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
     # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
-    # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known.
-    Group("memory", {"M_SHAPE": ("i4", 1), "M_SEEN": ("i4", 1), "M_FLAGS": ("i4", 1), "M_BASE": ("i4", 1),
-                     "M_PARENT": ("i4", 1), "M_BYTE": ("i4", 1)}, interned=True),
-    Group("wordset", {"U_FIRST": ("i4", 256)}),  # for each set of words: bytes with which a spelling of one begins
-    Group("shape", {"H_FROM": ("i4", 1), "H_SIZE": ("i4", 1), "H_FLAGS": ("i4", 1)}),
+    # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known. ``M_PLACE``: how
+    # the watched words that begin as it does go on.
+    Group("memory", {n: ("i4", 1) for n in ("M_SHAPE", "M_SEEN", "M_FLAGS", "M_BASE", "M_PARENT", "M_BYTE",
+                                            "M_PLACE")}, interned=True),
+    # Sets of words: byte (or end of word), the words that go on after it, those that begin with a later byte; how many.
+    Group("wordset", {n: ("i4", 1) for n in ("U_BYTE", "U_INSIDE", "U_OTHERS", "U_SIZE")}, interned=True),
+    Group("bag", {"B_SHAPE": ("i4", 1)}),  # the shape before the first element, 0 if not known yet
+    # Of shapes in which a word is read also: its encoding's letter, the set of words to watch (-1: those that have been
+    # written), and the shape after it if fewer words than ``H_LIMIT`` have been written (else Python finds it).
+    Group("shape", {n: ("i4", 1) for n in ("H_FROM", "H_SIZE", "H_FLAGS", "H_LETTER", "H_WATCH", "H_CLOSED",
+                                           "H_LIMIT")}),
     Group("option", {"O_RULE": ("i4", 1), "O_NEXT": ("i4", 1)}),  # rows: rule to call (-1: none), shape after it
     # States: sets of configurations (position, stack).
     Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1)}, interned=True),
@@ -114,7 +124,8 @@ GRAMMAR_GROUPS = (
                       "P_ORDER": ("i4", 1)}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1)}),
-    Group("suspicion", {"Y_NODE": ("i4", 1), "Y_MEMORY": ("i4", 1)}),
+    Group("spelling", {n: ("i4", 1) for n in ("Y_BYTE", "Y_OTHERS", "Y_FIRST", "Y_BEFORE")}),  # a word to be added
+    Group("suspicion", {"Y_NODE": ("i4", 1)}),
     Group("bucket", {"B_HEAD": ("i4", 1), "B_USED": ("i4", 1)}),
 )
 # fmt: on
@@ -139,7 +150,7 @@ class Layout:
 
 
 V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST"), full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "NODE"), full=-101)
+G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)
@@ -148,5 +159,7 @@ GA: Any = namedtuple("GA", G.at)(**G.at)
 GN: Any = namedtuple("GN", G.n)(**G.n)
 V_FULL, G_FULL = V.full, G.full
 BAD_STATE = -1000  # status: the state is none of this automaton's
-RULE_WANTED = -1002  # status: rule ``WANTED`` has no code yet
-ROW_WANTED = -1001  # status: the shape of memory ``WANTED``, or the shape's row, is not known yet
+# Status: the shape of memory ``WANTED``, or the shape's row, is not known yet (-1 - bag: that of its beginning).
+ROW_WANTED = -1001
+TOO_MANY_ENDS = -1002  # status: more than ``MAX_ENDS`` words have been ended
+RULE_WANTED = -1003  # status: rule ``WANTED`` has no code yet

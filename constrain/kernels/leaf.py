@@ -308,6 +308,16 @@ def same_elements(v: Any, state: Any, leaf: Any) -> Any:
 
 
 @helper
+def boundary_state(v: Any, state: Any) -> Any:
+    """The state before the symbol that has been read in part; negative: grow and retry."""
+    found, elements, leaf = i32(v, VA.X_SET), i32(v, VA.S_ELEMENT), i32(v, VA.S_LEAF)[state]
+    first, size = i32(v, VA.S_FROM)[state], i32(v, VA.S_SIZE)[state]
+    for i in range(size):
+        found[i] = elements[first + i]
+    return intern_leaf_state(v, leaf, 0, i32(v, VA.S_COUNT)[state], i32(v, VA.S_WORD)[state], size)
+
+
+@helper
 def grow_leaf_state(v: Any, state: Any, byte: Any) -> Any:
     """Compute and remember one successor; negative: grow and retry."""
     encoding = i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]]

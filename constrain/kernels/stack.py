@@ -30,7 +30,6 @@ from constrain.kernels.layout import (
     LOOP,
     MAY_END,
     NO_SHAPE,
-    NO_WORDS,
     OPTION,
     RECORDING,
     RETURN,
@@ -41,7 +40,7 @@ from constrain.kernels.layout import (
     TAIL,
     WORDS_MISSING,
 )
-from constrain.kernels.memory import find_memory
+from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
 
 
@@ -224,13 +223,17 @@ def run_bag(g: Any, pc: Any, register: Any, stack: Any, fresh: Any) -> Any:
 
     While a mask is filled words are not recorded; then any word is allowed, and after it one is missing.
     """
-    memory = register if register != 0 else find_memory(g, i32(g, GA.CODE)[pc + 1], NO_WORDS)
+    memory = register if register != 0 else first_memory(g, i32(g, GA.CODE)[pc + 1])
     if memory < 0:
         return memory
     if g[GN.MASKING] != 0:
         memory = i32(g, GA.M_BASE)[memory]
     shape = i32(g, GA.M_SHAPE)[memory]
-    flags = i32(g, GA.H_FLAGS)[shape] if shape != NO_SHAPE else 0
+    if shape == NO_SHAPE:
+        shape = end_word(g, memory)
+        if shape < 0:
+            return shape
+    flags = i32(g, GA.H_FLAGS)[shape]
     if flags & KNOWN == 0:
         g[GN.WANTED] = memory
         return ROW_WANTED

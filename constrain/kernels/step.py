@@ -48,7 +48,7 @@ def step_configuration(v: Any, g: Any, position: Any, stack: Any, byte: Any, at:
     if target == DEAD:
         return at
     if i32(g, GA.N_FLAGS)[stack] & RECORDING:
-        stack = record(g, stack, byte)
+        stack = record(v, g, position - LEAF, target, stack, byte)
         if stack <= 0:
             return stack if stack < 0 else at
     flags = i32(v, VA.S_FLAGS)[target]
@@ -172,26 +172,30 @@ def load_state(g: Any, state: Any) -> Any:
 
 
 @helper
-def read_bytes(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
-    """Read ``data[first_byte:last_byte]``: (state or negative, bytes read before the set became empty)."""
+def read_bytes(v: Any, g: Any, last: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
+    """Configurations ``W[:last]`` read ``data[first_byte:last_byte]``; where the result begins and ends, and how many
+    bytes were read before it became empty. A negative end: grow and retry."""
     first = 0
-    last = load_state(g, state)
-    if last < 0:
-        return last, 0
     for i in range(first_byte, last_byte):
         after = read_byte(v, g, first, last, data[i])
-        if after < 0:
-            return after, 0
-        if after == last:
-            return NO_STATE, i - first_byte
+        if after < 0 or after == last:
+            return last, after, i - first_byte
         # A long text must not fill the scratch: the old set is not needed any more.
         if first > 4096:
             size = move_down(g, last, after)
             first, last = 0, size
         else:
             first, last = last, after
-    last = normalise(g, first, last)
-    return intern_state(g, first, last), last_byte - first_byte
+    return first, normalise(g, first, last), last_byte - first_byte
+
+
+@helper
+def state_after(v: Any, g: Any, state: Any, data: Any, first_byte: Any, last_byte: Any) -> Any:
+    """The state after ``data[first_byte:last_byte]``, and how many bytes could be read; negative: grow and retry."""
+    first, last, count = 0, load_state(g, state), 0
+    if last >= 0:
+        first, last, count = read_bytes(v, g, last, data, first_byte, last_byte)
+    return last if last < 0 else intern_state(g, first, last), count
 
 
 @helper
@@ -207,7 +211,7 @@ def move_down(g: Any, first: Any, last: Any) -> Any:
 def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
     """State before the first byte (accepting if the empty text is in the language); negative: grow and retry."""
     g = table_at(g)
-    g[GN.MASKING] = 0
+    g[GN.MASKING], g[GN.ENDED] = 0, 0
     begin_items(g)
     status = add_pending(g, rule, END_PC, 0, 0)
     if status < 0:
@@ -226,15 +230,15 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     retry. One kernel for both, since each kernel costs seconds to compile. Cost of a call: the bytes.
     """
     v, g = table_at(v), table_at(g)
-    g[GN.MASKING] = 0
+    g[GN.MASKING], g[GN.ENDED] = 0, 0
     if state == FINISHED:
         g[GN.READ] = 0
         return NO_STATE
     if token < 0:
-        target, g[GN.READ] = read_bytes(v, g, state, bytes_at(address), 0, length)
+        target, g[GN.READ] = state_after(v, g, state, bytes_at(address), 0, length)
         return target
     starts = i32(v, VA.TOKEN0)
     if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
-    target, g[GN.READ] = read_bytes(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    target, g[GN.READ] = state_after(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
     return target

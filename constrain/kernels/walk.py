@@ -4,8 +4,8 @@ A visit is (node, configurations). Leaf configurations contribute their entry's 
 exit; literal ones are grouped by byte, so configurations that meet are walked together. Invariant: every
 configuration can still be completed, so a token's bit is set as soon as its last byte is read.
 
-Words that must not be written twice are not followed here: leaves that may be such words are listed, and
-``tokens/unique.py`` mends the mask.
+Words that must not be written twice are not followed: nodes at and after which that may matter are listed
+(``suspicion.py``), and what is below them is filled in anew from the configurations that an exact step reaches.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 
 from constrain.kernels.entry import add_tokens, find_entry, find_exit
 from constrain.kernels.jit import entry, helper, inline
-from constrain.kernels.layout import BAG, END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
-from constrain.kernels.pointers import i32, room, table_at, words_at
+from constrain.kernels.layout import END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
+from constrain.kernels.pointers import i32, room, table_at, u8, words_at
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
-from constrain.kernels.step import is_literal, load_state
-from constrain.kernels.trie import child_of, set_bit, set_tokens_at
+from constrain.kernels.step import is_literal, load_state, read_bytes
+from constrain.kernels.suspicion import add_suspicions
+from constrain.kernels.trie import child_of, set_bit, set_tokens_at, trie_child
 
 
 @inline
@@ -41,22 +42,6 @@ def add_visit(g: Any, node: Any, first: Any, last: Any) -> Any:
 
 
 @helper
-def add_suspicions(g: Any, node: Any, stack: Any) -> Any:
-    """List the memories in which the word read from ``node`` on may be barred; negative: grow and retry."""
-    code, flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
-    pcs, registers = i32(g, GA.E_PC), i32(g, GA.E_REGISTER)
-    at, first = g[GN.suspicion], i32(g, GA.N_FROM)[stack]
-    for i in range(first, first + i32(g, GA.N_SIZE)[stack]):
-        if code[pcs[i]] == BAG and flags[registers[i]] & SUSPECT:
-            if at >= room(g, GA.Y_NODE):
-                return G_FULL - GN.suspicion
-            i32(g, GA.Y_NODE)[at], i32(g, GA.Y_MEMORY)[at] = node, registers[i]
-            at += 1
-    g[GN.suspicion] = at
-    return 0
-
-
-@helper
 def only_end(g: Any, first: Any, last: Any) -> Any:
     """Is there nothing in ``W[first:last]`` that could read a byte?"""
     positions = i32(g, GA.W_POSITION)
@@ -70,7 +55,7 @@ def only_end(g: Any, first: Any, last: Any) -> Any:
 def visit_leaf(v: Any, g: Any, node: Any, state: Any, stack: Any, words: Any, at: Any) -> Any:
     """A leaf configuration at ``node``; next free place of W, or negative."""
     if i32(g, GA.N_FLAGS)[stack] & SUSPECT:
-        status = add_suspicions(g, node, stack)
+        status = add_suspicions(v, g, node, state, stack)
         if status < 0:
             return status
     item = find_entry(v, node, state)
@@ -174,31 +159,94 @@ def begin_mask(v: Any, g: Any, state: Any, words: Any) -> None:
             set_bit(words, ends[i])
 
 
-@entry
-def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
-    """Overwrite ``words`` with the mask of ``state``; negative: grow and retry; 1: there are suspicions.
-
-    Where ``NODE`` of the table is not the root, instead add the tokens at and below that node of the trie, which
-    has just been reached.
-    """
-    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
-    g[GN.MASKING], g[GN.visit], g[GN.suspicion] = 1, 0, 0
-    last = 0 if state == FINISHED else load_state(g, state)
-    if last < 0:
-        return last
-    first_node = g[GN.NODE]
-    if first_node == ROOT:
-        begin_mask(v, g, state, words)
-    else:
-        set_tokens_at(v, first_node, words)
-    if state == FINISHED or not has_children(v, first_node):
+@helper
+def walk_from(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> Any:
+    """Add the tokens below ``node``, which ``W[first:last]`` have just reached; negative: grow and retry."""
+    if not has_children(v, node):
         return 0
-    status = add_visit(g, first_node, 0, last)
+    g[GN.MASKING] = 1
+    status = add_visit(g, node, first, last)
     nodes, starts, ends = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO)
-    while g[GN.visit] > 0:
+    while g[GN.visit] > 0 and status >= 0:
         top = g[GN.visit] - 1
         g[GN.visit] = top
         status = visit(v, g, nodes[top], starts[top], ends[top], words)
-        if status < 0:
-            return status
-    return 1 if g[GN.suspicion] > 0 else 0
+    return status
+
+
+@helper
+def clear_below(v: Any, node: Any, words: Any) -> None:
+    """Forbid the tokens at and below a node of the trie."""
+    starts, ids = i32(v, VA.T_TOKEN0), i32(v, VA.T_ID)
+    for i in range(starts[node], starts[i32(v, VA.T_END)[node]]):
+        bit = ids[i] & 31
+        words[ids[i] >> 5] &= ~(1 << bit) if bit < 31 else 0x7FFFFFFF
+
+
+@helper
+def next_suspicion(v: Any, g: Any) -> Any:
+    """Take out the first suspected node in the order of the trie, and all below it, which will be found again."""
+    nodes, size = i32(g, GA.Y_NODE), g[GN.suspicion]
+    node = nodes[0]
+    for i in range(1, size):
+        node = min(node, nodes[i])
+    kept = 0
+    for i in range(size):
+        if nodes[i] >= i32(v, VA.T_END)[node]:
+            nodes[kept] = nodes[i]
+            kept += 1
+    g[GN.suspicion] = kept
+    return node
+
+
+@helper
+def read_path(v: Any, g: Any, state: Any, node: Any) -> Any:
+    """Configurations of ``state`` after the bytes that lead to ``node``: where they begin and end, or negative end."""
+    g[GN.MASKING], g[GN.ENDED] = 0, 0
+    last = load_state(g, state)
+    if last < 0:
+        return 0, last
+    data = u8(v, VA.TOKEN_BYTE)
+    first = i32(v, VA.TOKEN0)[i32(v, VA.T_ID)[i32(v, VA.T_TOKEN0)[node]]]  # of a token that begins so
+    depth, at = 0, ROOT
+    while at != node:
+        at = trie_child(v, at, data[first + depth])
+        depth += 1
+    first, last, depth = read_bytes(v, g, last, data, first, first + depth)
+    return first, last
+
+
+@helper
+def mend(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """Make the mask exact at and below the suspected nodes; negative: grow and retry.
+
+    In the order of the trie, and what is filled in anew suspects nodes further on only: so this ends, and the last
+    word on each token comes from the exact configurations nearest above it.
+    """
+    while g[GN.suspicion] > 0:
+        node = next_suspicion(v, g)
+        clear_below(v, node, words)
+        first, last = read_path(v, g, state, node)
+        if last < 0:
+            return last
+        if first < last:
+            set_tokens_at(v, node, words)
+            status = walk_from(v, g, node, first, last, words)
+            if status < 0:
+                return status
+    return 0
+
+
+@entry
+def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """Overwrite ``words`` with the mask of ``state``; negative: grow and retry."""
+    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
+    g[GN.visit], g[GN.suspicion] = 0, 0
+    last = 0 if state == FINISHED else load_state(g, state)
+    if last < 0:
+        return last
+    begin_mask(v, g, state, words)
+    if state == FINISHED:
+        return 0
+    status = walk_from(v, g, ROOT, 0, last, words)
+    return status if status < 0 else mend(v, g, state, words)

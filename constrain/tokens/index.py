@@ -36,7 +36,6 @@ from constrain.kernels.layout import (
 from constrain.kernels.leafstep import leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
-from constrain.tokens.places import Trie
 from constrain.vocab.trie import build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -67,7 +66,6 @@ class VocabularyIndex:
         self.lock = threading.RLock()
         self.arena = _build_arena(vocabulary)
         self.table = self.arena.address
-        self.trie = Trie(self.arena, vocabulary.tokens)
         self._chunks: list[npt.NDArray[np.int32]] = []
         self.arena.growers["chunk"] = self._add_chunk
         self._add_chunk()

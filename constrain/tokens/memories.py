@@ -1,4 +1,4 @@
-"""Memories of bags: what the register at a BAG instruction stands for, and its row, made when the kernel asks for it.
+"""Memories of bags: what the register at a BAG instruction stands for, and the rows that say what may come next.
 
 A memory is a *shape*, and the set of words written so far. A shape says where in a bag we are (its phase), and how far
 its counts are met (``ir/bag.py``). Its row lists what may come next: rules to call, each with the shape after it.
@@ -10,26 +10,49 @@ its counts are met (``ir/bag.py``). Its row lists what may come next: rules to c
     READING  the word. The kernel records its bytes in memories whose base is the one of this shape
     CLOSED   the word has ended: the body comes
 
+A bag that counts nothing, and whose words cannot be used up, has few shapes: they are laid out when one such bag is
+first met, for a batch of bags, so that a mask that meets a thousand does not begin anew a thousand times. Other bags
+get a row when the kernel asks for it, with the rows that follow from it without counting.
+
 The row of READING itself is for masks, where words are not followed: it allows any word, and goes on without knowing
-which words have been written. Where words can be used up, what may come next depends on them; then they are part of
-the shape too (for masks without the one just read, which matters only if it is one of the last: see ``Begun``).
+which words have been written. Where words can be used up, what may come next depends on them once few are left; then
+they are part of the shape too (for masks without the one just read, which matters only if it is one of the last: these
+are watched as well, though they are not barred). "Few" comes early enough that no single token can lead there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate, islice
 from typing import NamedTuple
+
+import numpy as np
 
 from constrain.automata.course import Words, add_word
 from constrain.automata.elements import BagRules, Part
+from constrain.automata.program import Program
 from constrain.ir.bag import State
-from constrain.ir.grammar import Encoding
-from constrain.ir.words import first_bytes, split_word, words_that_begin
-from constrain.kernels.layout import KNOWN, MAY_END, NO_SHAPE, RECORDING, STUCK, SUSPECT, TIGHT, WORDS_MISSING
+from constrain.ir.words import split_word, value_bytes, value_of, words_that_begin
+from constrain.kernels.layout import (
+    BARRED,
+    END_OF_WORD,
+    JUDGED,
+    KNOWN,
+    MAY_END,
+    NO_SHAPE,
+    NO_WORDS,
+    RECORDING,
+    STUCK,
+    TIGHT,
+    WORDS_MISSING,
+)
+from constrain.kernels.wordset import add_word as add_word_to_set
 from constrain.tokens.arena import Arena
 
 START, AFTER, PICK, WORD, READING, CLOSED = range(6)
 NOT_BEGUN = State(0, 0, 0, 0, ())  # of START: what the state is, the row finds out
-BARRED = 0  # the shape after a word that must not be written: nothing may come
+NO_LIMIT = 1 << 30
+WATCH_SEEN = -1  # the words to be watched are those written
 
 Options = list[tuple[int, int]]  # (rule or -1, shape after it)
 
@@ -44,105 +67,124 @@ class Shape(NamedTuple):
     element: int = -1
 
 
-class Begun(NamedTuple):
-    """A word of which some bytes are recorded.
+class Row(NamedTuple):
+    """What the kernel knows of a shape (``kernels/layout.py``)."""
 
-    rests     the other symbols of each word that begins so and must not be written, or that is one of the last
-    begun     the bytes read of the next symbol
-    is_tight  can the words that begin so be used up?
-    """
+    options: Options
+    flags: int = KNOWN
+    letter: int = 0
+    watch: int = WATCH_SEEN
+    closed: int = 0
+    limit: int = NO_LIMIT
 
-    rests: tuple[str, ...]
-    begun: bytes
-    encoding: Encoding
-    is_tight: bool
+
+UNKNOWN_ROW = Row([], 0)
 
 
 class Memories:
     """The memories of one automaton. Not thread-safe: the automaton holds its lock."""
 
-    def __init__(self, arena: Arena) -> None:
-        self._bags: list[BagRules] = []
+    def __init__(self, program: Program, arena: Arena, longest: int) -> None:
+        """``longest``: bytes of the longest token."""
+        self._bags = program.bags  # may become more
         self._arena = arena
-        self._shapes: list[Shape] = []
+        self._longest = longest
+        self._batch = 8
+        self._shapes: dict[int, Shape] = {}  # of bags that are not plain
         self._numbers: dict[Shape, int] = {}
-        self._sets: list[Words] = [(), ()]  # the second stands for words that are not known
-        self._set_numbers: dict[Words, int] = {(): 0}
-        self._barred: dict[int, Words] = {}  # READING shape -> words that must not be written
-        self._last: dict[int, Words] = {}  # the same, and words after which other things become impossible
-        self._begun: dict[int, Begun] = {}
-        self._closed_numbers: dict[tuple[int, Words], int] = {}
-
-    def add(self, bag: BagRules) -> int:
-        """The number of the shape before a bag's first element."""
-        if not self._bags:
-            self._prepare()
-        self._bags.append(bag)
-        return self._number(Shape(START, len(self._bags) - 1, NOT_BEGUN))
-
-    def _prepare(self) -> None:
-        arena = self._arena
-        arena.array("U_FIRST")[256 * WORDS_MISSING : 256 * WORDS_MISSING + 256] = 1
+        self._barred: dict[int, Words] = {}  # READING shape -> words that must not be written, where few are left
+        self._stored = 1  # shapes
+        self._fresh: list[Row] = []  # of shapes to be stored, in the order of their numbers
+        self._changed: dict[int, Row] = {}  # rows, made since, of shapes that were stored without
+        arena["wordset"] = WORDS_MISSING + 1
         arena["memory"] = 1  # 0: before the first element of the bag at hand
         arena["shape"] = 1
         arena.array("H_FLAGS")[BARRED] = KNOWN
 
     def make_row(self) -> None:
-        """Find the shape, and make the row, of the memory that the kernel has asked for."""
-        memory = self._arena["WANTED"]
-        shape = int(self._arena.array("M_SHAPE")[memory])
+        """Answer what the kernel asks of a memory: its bag, whether it is stuck, its shape, its row."""
+        wanted = self._arena["WANTED"]
+        if wanted < 0:
+            return self._meet(-1 - wanted)
+        shape = int(self._arena.array("M_SHAPE")[wanted])
+        if shape == NO_SHAPE and self._arena.array("M_SEEN")[wanted] < 0:
+            return self._judge(wanted)
         if shape == NO_SHAPE:
-            shape = self._end_word(memory)
-        if not self._arena.array("H_FLAGS")[shape] & KNOWN:
-            self._store(shape, *self._row(self._shapes[shape - 1]))
+            shape = self._end_word(wanted)
+        if shape < self._stored and not self._arena.array("H_FLAGS")[shape] & KNOWN:
+            self._changed[shape] = self._row(self._shapes[shape])
+        self._store()
+        return None
 
-    def word(self, memory: int) -> Begun | None:
-        """What is recorded, and how it must not go on; ``None`` where words written before are not known."""
-        found = self._begun.get(memory)
-        if found is None:
-            arena = self._arena
-            base = int(arena.array("M_BASE")[memory])
-            number, seen = int(arena.array("M_SHAPE")[base]), int(arena.array("M_SEEN")[base])
-            if seen == WORDS_MISSING:
-                return None
-            shape = self._shapes[number - 1]
-            bag = self._bags[shape.bag]
-            encoding = bag.elements[shape.element].encoding
-            prefix, begun = split_word(self._recorded(memory), encoding)
-            words = words_that_begin(self._last[number] if bag.course.tight else self._sets[seen], prefix)
-            if not words:  # nor will there be any when more has been read
-                arena.array("M_FLAGS")[memory] &= ~(SUSPECT | TIGHT)
-            rests = tuple(word[len(prefix) :] for word in words)
-            found = self._begun[memory] = Begun(rests, begun, encoding, shape.element in bag.course.tight)
-        return found
+    # ---- bags ----------------------------------------------------------------------------------------------
 
-    # ---- rows ----------------------------------------------------------------------------------------------
+    def _meet(self, number: int) -> None:
+        """Give a bag that has been met the shape before its first element; others as well, more of them each time."""
+        arena = self._arena
+        while len(arena.array("B_SHAPE")) < len(self._bags):
+            arena.grow(arena.layout.n["bag"])
+        starts = arena.array("B_SHAPE").data  # quick to read
+        others = (i for i in range(len(self._bags)) if not starts[i] and i != number)
+        for i in (number, *islice(others, self._batch)):
+            bag = self._bags[i]
+            starts[i] = self._lay_out(bag) if bag.is_plain else self._number(Shape(START, i, NOT_BEGUN))
+        self._batch *= 4
+        self._store()
 
-    def _row(self, shape: Shape) -> tuple[Options, bool]:
+    def _lay_out(self, bag: BagRules) -> int:
+        """All rows of a plain bag; the number of the shape before its first element."""
+        start = self._stored + len(self._fresh)
+        after, pick, number = start + 1, start + 2, start + 3
+        begin: Options = []
+        rows: list[Row] = []
+        for element in bag.elements:
+            body = call(element.body, after)
+            if element.word is None:
+                begin += body
+                continue
+            word, reading, closed = range(number, number + 3)
+            number += 3
+            read = (element.word.rule, reading)
+            if element.opening.rule >= 0:
+                begin.append((element.opening.rule, word))
+            if element.opening.optional:
+                begin.append(read)
+            letter = ord(element.encoding[0])
+            rows += Row([read]), Row(body, KNOWN | RECORDING, letter, closed=closed), Row(body)
+        self._fresh.append(Row(begin, KNOWN if bag.bag.low else KNOWN | MAY_END))
+        self._fresh.append(Row(call(bag.separator, pick), KNOWN | MAY_END))
+        self._fresh += Row(begin), *rows
+        return start
+
+    # ---- rows of bags that are not plain -------------------------------------------------------------------
+
+    def _row(self, shape: Shape) -> Row:
         """What may come next, and whether the bag may end."""
         phase, bag_number, state, words, i = shape
         bag = self._bags[bag_number]
         if phase == WORD:
             word = bag.elements[i].word
             assert word is not None
-            return [(word.rule, self._number(shape._replace(phase=READING)))], False
-        if phase in (READING, CLOSED):
-            return self._call(bag.elements[i].body, Shape(AFTER, bag_number, state, words)), False
+            return Row([(word.rule, self._number(shape._replace(phase=READING)))])
+        if phase == READING:
+            return self._reading_row(shape)
+        if phase == CLOSED:
+            return Row(self._body(shape))
         if phase == START:
             first = bag.course.start
             assert first is not None, "the compiler drops bags that match nothing"
             state = first
         picks = bag.course.options(state, words)
-        may_end = phase != PICK and bag.course.control.is_final(state)
+        flags = KNOWN | MAY_END if phase != PICK and bag.course.control.is_final(state) else KNOWN
         if phase == AFTER:
-            return (self._call(bag.separator, shape._replace(phase=PICK)) if picks else []), may_end
-        return [option for pick in picks for option in self._begin(shape, *pick)], may_end
+            return Row(call(bag.separator, self._number(shape._replace(phase=PICK))) if picks else [], flags)
+        return Row([option for pick in picks for option in self._begin(shape, *pick)], flags)
 
     def _begin(self, shape: Shape, i: int, state: State) -> Options:
         """An element of item ``i`` begins."""
         element = self._bags[shape.bag].elements[i]
         if element.word is None:
-            return self._call(element.body, Shape(AFTER, shape.bag, state, shape.words))
+            return call(element.body, self._number(Shape(AFTER, shape.bag, state, shape.words)))
         options = []
         if element.opening.rule >= 0:
             options.append((element.opening.rule, self._number(Shape(WORD, shape.bag, state, shape.words, i))))
@@ -150,33 +192,92 @@ class Memories:
             options.append((element.word.rule, self._number(Shape(READING, shape.bag, state, shape.words, i))))
         return options
 
-    def _call(self, part: Part, after: Shape) -> Options:
-        """Read ``part``, then go on with ``after``."""
-        number = self._number(after)
-        options = [(part.rule, number)] if part.rule >= 0 else []
-        return [*options, (-1, number)] if part.optional else options
+    def _body(self, shape: Shape) -> Options:
+        """The rest of an element after its word."""
+        after = self._number(Shape(AFTER, shape.bag, shape.state, shape.words))
+        return call(self._bags[shape.bag].elements[shape.element].body, after)
+
+    def _reading_row(self, shape: Shape) -> Row:
+        bag = self._bags[shape.bag]
+        course, letter = bag.course, ord(bag.elements[shape.element].encoding[0])
+        flags = KNOWN | RECORDING | TIGHT if shape.element in course.tight else KNOWN | RECORDING
+        limit = self._limit(shape)
+        if limit:
+            closed = self._number(shape._replace(phase=CLOSED))
+            return Row(self._body(shape), flags, letter, closed=closed, limit=limit)
+        barred = self._barred[self._numbers[shape]] = course.barred(shape.state, shape.words)
+        watched = {*barred, *course.last_words(shape.words)}
+        watch = self.set_of(watched) if len(watched) > len(shape.words) else WATCH_SEEN
+        return Row(self._body(shape), flags, letter, watch, limit=0)
+
+    def _limit(self, shape: Shape) -> int:
+        """The shape does not depend on words until so many have been written."""
+        course = self._bags[shape.bag].course
+        if not course.tight:
+            return NO_LIMIT
+        return 0 if shape.words else max(course.plenty - self._longest, 0)
+
+    # ---- words that can be used up ---------------------------------------------------------------------------
+
+    def _judge(self, memory: int) -> None:
+        """Note whether all words that begin as the recorded one does have been used up."""
+        base = int(self._arena.array("M_BASE")[memory])
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        language = self._bags[shape.bag].course.tight[shape.element]
+        value, rest = split_word(self._recorded(memory), language.encoding)
+        is_left = language.is_left(value, rest, words_that_begin(self._barred_at(base), value))
+        self._arena.array("M_FLAGS")[memory] |= JUDGED if is_left else JUDGED | STUCK
 
     def _end_word(self, memory: int) -> int:
-        """The shape after a word or, where words can be used up, after its beginning."""
-        arena = self._arena
-        base = int(arena.array("M_BASE")[memory])
-        seen, number = self._sets[arena.array("M_SEEN")[base]], int(arena.array("M_SHAPE")[base])
-        shape = self._shapes[number - 1]
-        bag = self._bags[shape.bag]
-        encoding, language = bag.elements[shape.element].encoding, bag.course.tight.get(shape.element)
-        barred = self._barred[number] if bag.course.tight else seen
-        value, rest = split_word(self._recorded(memory), encoding)
-        closed = rest == b'"'
-        is_word = closed or (encoding != "json" and not rest and (language is None or language.contains(value)))
+        """The shape after a word, in a bag in which few are left or will be soon."""
+        base = int(self._arena.array("M_BASE")[memory])
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        data = self._recorded(memory)
+        encoding = self._bags[shape.bag].elements[shape.element].encoding
+        value = split_word(data[:-1] if encoding == "json" else data, encoding)[0]
         after = BARRED
-        if is_word and value not in barred:
-            words = add_word(seen, value)
-            arena.array("M_SEEN")[memory] = self._set_number(words, int(arena.array("M_SEEN")[base]), value)
-            after = self._closed(number, words if bag.course.tight else ())
-        elif language and (closed or not language.is_left(value, rest, words_that_begin(barred, value))):
-            arena.array("M_FLAGS")[memory] |= STUCK
-        arena.array("M_SHAPE")[memory] = after
+        if value not in self._barred_at(base):
+            words = add_word(self._seen(base), value)
+            after = self._number(shape._replace(phase=CLOSED, words=words))
+        self._arena.array("M_SHAPE")[memory] = after
         return after
+
+    def _seen(self, base: int) -> Words:
+        """The words written before a word is recorded."""
+        shape = self._shapes[int(self._arena.array("M_SHAPE")[base])]
+        if not self._limit(shape):
+            return shape.words
+        return tuple(sorted(map(value_of, self.words(int(self._arena.array("M_SEEN")[base])))))
+
+    def _barred_at(self, base: int) -> Words:
+        """The words that must not be recorded next."""
+        barred = self._barred.get(int(self._arena.array("M_SHAPE")[base]))
+        return self._seen(base) if barred is None else barred
+
+    def words(self, number: int) -> list[bytes]:
+        """A set of words as the kernels have it."""
+        columns = (self._arena.array(name).data for name in ("U_BYTE", "U_INSIDE", "U_OTHERS"))
+        letters, insides, others = columns
+        found, stack = [], [(number, b"")]
+        while stack:
+            place, begun = stack.pop()
+            while place:
+                if letters[place] == END_OF_WORD:
+                    found.append(begun)
+                else:
+                    stack.append((insides[place], begun + bytes((letters[place],))))
+                place = others[place]
+        return found
+
+    def set_of(self, words: Iterable[str]) -> int:
+        """The number of a set of words."""
+        number = NO_WORDS
+        for word in words:
+            data = np.frombuffer(value_bytes(word), np.uint8)
+            while (after := int(add_word_to_set(self._arena.address, number, data.ctypes.data, len(data)))) < 0:
+                self._arena.resolve(after)
+            number = after
+        return number
 
     def _recorded(self, memory: int) -> bytes:
         """The bytes of the word so far."""
@@ -190,49 +291,46 @@ class Memories:
 
     # ---- storage -------------------------------------------------------------------------------------------
 
-    def _closed(self, reading: int, words: Words) -> int:
-        """The shape after the word of a READING shape."""
-        number = self._closed_numbers.get((reading, words))
-        if number is None:
-            shape = self._shapes[reading - 1]._replace(phase=CLOSED, words=words)
-            number = self._closed_numbers[reading, words] = self._number(shape)
-        return number
-
-    def _set_number(self, words: Words, former: int, word: str) -> int:
-        """The number of a set of words: those of ``former`` and ``word``."""
-        number = self._set_numbers.get(words)
-        if number is None:
-            arena = self._arena
-            number = self._set_numbers[words] = len(self._sets)
-            self._sets.append(words)
-            while 256 * number >= len(arena.array("U_FIRST")):
-                arena.grow(arena.layout.n["wordset"])
-            firsts = arena.array("U_FIRST")
-            firsts[256 * number : 256 * number + 256] = firsts[256 * former : 256 * former + 256]
-            for byte in first_bytes(word):
-                firsts[256 * number + byte] = 1
-        return number
-
     def _number(self, shape: Shape) -> int:
+        """The number of a shape. A new one gets its row at once, if that needs no counting."""
         number = self._numbers.get(shape)
         if number is None:
-            flags = self._reading_flags(shape) if shape.phase == READING else 0
-            number = self._numbers[shape] = self._arena.append("shape", H_FROM=[0], H_SIZE=[0], H_FLAGS=[flags])
-            self._shapes.append(shape)
+            number = self._numbers[shape] = self._stored + len(self._fresh)
+            self._shapes[number] = shape
+            self._fresh.append(UNKNOWN_ROW)
+            if shape.phase not in (START, AFTER):
+                self._fresh[number - self._stored] = self._row(shape)
         return number
 
-    def _reading_flags(self, shape: Shape) -> int:
-        course = self._bags[shape.bag].course
-        if not course.tight:
-            return RECORDING
-        number = len(self._shapes) + 1
-        barred = self._barred[number] = course.barred(shape.state, shape.words)
-        last = self._last[number] = tuple(sorted({*barred, *course.last_words(shape.words)}))
-        flags = RECORDING | SUSPECT if last else RECORDING
-        return flags | TIGHT if barred and shape.element in course.tight else flags
+    def _store(self) -> None:
+        """Write the rows that have been made where the kernel finds them."""
+        arena, rows = self._arena, [*self._changed.values(), *self._fresh]
+        sizes = [len(row.options) for row in rows]
+        first = arena.append(
+            "option",
+            O_RULE=[rule for row in rows for rule, _ in row.options],
+            O_NEXT=[after for row in rows for _, after in row.options],
+        )
+        starts = list(accumulate(sizes, initial=first))
+        for i, (shape, row) in enumerate(self._changed.items()):
+            arena.array("H_FROM")[shape], arena.array("H_SIZE")[shape] = starts[i], sizes[i]
+            arena.array("H_FLAGS")[shape] = row.flags
+        fresh = len(self._changed)
+        arena.append(
+            "shape",
+            H_FROM=starts[fresh:-1],
+            H_SIZE=sizes[fresh:],
+            H_FLAGS=[row.flags for row in self._fresh],
+            H_LETTER=[row.letter for row in self._fresh],
+            H_WATCH=[row.watch for row in self._fresh],
+            H_CLOSED=[row.closed for row in self._fresh],
+            H_LIMIT=[row.limit for row in self._fresh],
+        )
+        self._stored += len(self._fresh)
+        self._changed, self._fresh = {}, []
 
-    def _store(self, shape: int, options: Options, may_end: bool) -> None:
-        arena = self._arena
-        first = arena.append("option", O_RULE=[rule for rule, _ in options], O_NEXT=[after for _, after in options])
-        arena.array("H_FROM")[shape], arena.array("H_SIZE")[shape] = first, len(options)
-        arena.array("H_FLAGS")[shape] |= KNOWN | MAY_END if may_end else KNOWN
+
+def call(part: Part, after: int) -> Options:
+    """Read ``part``, then go on with the shape ``after``."""
+    options = [(part.rule, after)] if part.rule >= 0 else []
+    return [*options, (-1, after)] if part.optional else options

@@ -12,7 +12,18 @@ from constrain.automata.program import Program, ProgramBuilder
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
 from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
-from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, ROOT, ROW_WANTED, RULE_WANTED, G
+from constrain.kernels.layout import (
+    BAD_STATE,
+    DEAD,
+    FINISHED,
+    FIRST_STATE,
+    MAX_ENDS,
+    NO_STATE,
+    ROW_WANTED,
+    RULE_WANTED,
+    TOO_MANY_ENDS,
+    G,
+)
 from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
@@ -20,13 +31,12 @@ from constrain.tokens.arena import Arena
 from constrain.tokens.base import Words
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.memories import Memories
-from constrain.tokens.unique import mend_mask
 from constrain.vocab.vocabulary import Vocabulary
 
 PIECE = 64  # bytes of text read in one kernel call
-MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
-    "stack": 64, "edge": 128, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
+    "stack": 64, "edge": 128, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
+    "suspicion": 32,
     "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
     "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
@@ -48,13 +58,13 @@ class PushdownAutomaton:
         self._vocabulary_table = self.index.table
         self.arena = _new_arena()
         self._table = self.arena.address
-        self.memories = Memories(self.arena)
         with collected_later():
             index = self.index
             leaves = index.leaf, index.known_leaf
             at_once = bool(index.missing)
-            self._builder = ProgramBuilder(grammar, *leaves, self.memories.add, dead=DEAD, leaves_at_once=at_once)
+            self._builder = ProgramBuilder(grammar, *leaves, dead=DEAD, leaves_at_once=at_once)
         self.program: Program = self._builder.program
+        self.memories = Memories(self.program, self.arena, self.index.arena["LONGEST"])
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
@@ -90,24 +100,9 @@ class PushdownAutomaton:
         with self.index.lock:
             while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
                 self._grow(status)
-            if status:
-                mend_mask(self, state, words)
         if self.index.incomplete and not words.any():
             wanted = "; ".join(self.expected(state)[:8])
             raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
-
-    def fill_below(self, state: int, node: int, words: Words) -> bool:
-        """Add the tokens at and below a trie node, where ``state`` has been reached; are there suspicions?
-
-        For ``mend_mask``, which holds the lock.
-        """
-        self.arena["NODE"] = node
-        try:
-            while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
-                self._grow(status)
-        finally:
-            self.arena["NODE"] = ROOT
-        return bool(status)
 
     def is_accepting(self, state: int) -> bool:
         """Is the text so far a whole text of the language?"""
@@ -145,15 +140,12 @@ class PushdownAutomaton:
 
     def _advance_again(self, status: int, *arguments: int) -> int:
         """Do what the kernel has asked for until it can finish."""
-        for _ in range(MAX_RETRIES):
+        for _ in range(MAX_ENDS):  # words that can be used up are ended in Python
             self._grow(status)
             status = advance(self._vocabulary_table, self._table, *arguments)
             if status >= 0:
                 return status
-        hint = "separate words by text that no word contains: cutting a text into distinct words is NP-hard"
-        raise LimitExceeded(
-            "words that one token ends, in all ways to cut the text", MAX_RETRIES + 1, MAX_RETRIES, hint
-        )
+        raise _too_many_words()
 
     # ---- in words ------------------------------------------------------------------------------------------
 
@@ -210,8 +202,11 @@ class PushdownAutomaton:
         return int(state)
 
     def _grow(self, status: int) -> None:
+        """Do what a kernel's status asks for."""
         if status == BAD_STATE:
             raise ValueError("this state is not one of this automaton: states of one mean nothing to another")
+        if status == TOO_MANY_ENDS:
+            raise _too_many_words()
         if status == RULE_WANTED:
             self._make_rule(self.arena["WANTED"])
         elif status == ROW_WANTED:
@@ -235,6 +230,11 @@ class PushdownAutomaton:
         entries, ranks = arena.array("RULE_ENTRY"), arena.array("RULE_RANK")
         for rule in self._builder.taken():
             entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
+
+
+def _too_many_words() -> LimitExceeded:
+    hint = "separate words by text that no word contains: cutting a text into distinct words is NP-hard"
+    return LimitExceeded("words that one token ends, in all ways to cut the text", MAX_ENDS + 1, MAX_ENDS, hint)
 
 
 def _new_arena() -> Arena:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from random import Random
 
 import pytest
 from data.grammars import CASES, Case, bag, keyed
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from naive.automaton import NaiveAutomaton
 from naive.walk import allowed_by_stepping, bits_of
 from strategies import bag_grammars, random_bag_grammar, randoms
@@ -16,7 +19,8 @@ import constrain
 from constrain.bits import allocate
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.ir import rx
-from constrain.ir.grammar import EMPTY, NEVER, Bag, Grammar, Item, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.grammar import EMPTY, NEVER, Bag, Encoding, Grammar, Item, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.words import value_of
 from constrain.testing import byte_vocabulary, check_token_automaton
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -91,6 +95,103 @@ def test_masks_of_keys_over_a_real_vocabulary(llama3_1: Vocabulary, text: bytes)
     assert state is not None
     mask = mask_of(automaton, state)
     assert mask == allowed_by_stepping(automaton, state)
+
+
+SPELLED = (
+    b'"\\u00e9\\u20ac":', b'\\u00e9"', b'\\u00E9\\u20AC"', b'\\u00', b'e9"', b'\xc3\xa9\xe2\x82\xac":', b'\xa9\xe2\x82',
+    b'\xf0\x9f\x98\x80"', b'\\ud83d\\ude00"', b'\\uD83d', b'\\uDe00":1,"', b'\\/"', b'/"', b'\\""', b'\\u0022"',
+    b'\\\\"', b'"":1,"', b'":1,"":', b'","', b'1,"/":1,"\\/":1', b'":1,"/"', b'\x7f"',
+)  # fmt: skip
+KEYS = ["é€", "😀", "/", '"', "\\", "", "é", "\x7f", "\n"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_masks_where_keys_have_been_spelled_in_other_ways(key: str) -> None:
+    """At each byte of a second member with the same key, in each of its spellings, and of one with another key."""
+    vocabulary = byte_vocabulary(*SPELLED)
+    automaton = constrain.compile(Grammar("s", {"s": bag(keyed("1"))}), vocabulary)
+    ways = [json.dumps(key), json.dumps(key, ensure_ascii=False), json.dumps(key).replace("/", "\\/")]
+    for first in ways:
+        begun = automaton.advance_bytes(automaton.start(), f"{first}:1,".encode())
+        assert begun is not None
+        for second in ways:
+            assert automaton.advance_bytes(begun, second.encode()) is None
+        for text in (*ways, json.dumps(key + "x"), json.dumps("x" + key, ensure_ascii=False)):
+            state: int | None = begun
+            for byte in text.encode():
+                assert state is not None
+                assert mask_of(automaton, state) == allowed_by_stepping(automaton, state), (first, text)
+                state = automaton.advance(state, byte)
+
+
+LONG = rx.repeat(rx.chars(((97, 98),)), 1, 5)  # 62 words, the more the longer: only the last few are scarce
+PIECES = (b"aa", b"ab", b"ba", b'a"', b'b"', b'",', b',"', b'"a')
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("encoding", ["json", "utf8"])
+def test_words_are_used_up_one_by_one(encoding: Encoding, seed: int) -> None:
+    """All words of a language in random order: what may come next is what some word that is left begins with."""
+    rng = Random(seed)
+    quote, close = (b'"', b'"') if encoding == "json" else (b"", b"")
+    words = ["".join(letters) for n in range(1, 6) for letters in itertools.product("ab", repeat=n)]
+    opening = Literal(quote) if quote else None
+    item = Item(EMPTY if quote else Literal(b"."), 0, None, opening=opening, word=Terminal(LONG, encoding))
+    vocabulary = byte_vocabulary(*PIECES, b".,", b"a.", b".,a")
+    automaton = constrain.compile(Grammar("s", {"s": Bag((item,), Literal(b","))}), vocabulary)
+    close = close or b"."
+    left = set(words)
+    state: int | None = automaton.start()
+    for count, word in enumerate(rng.sample(words, len(words))):
+        assert state is not None
+        state = automaton.advance_bytes(state, (b"," if count else b"") + quote)
+        for i in range(len(word) + 1):
+            assert state is not None
+            here = {w for w in left if w.startswith(word[:i])}
+            longer = {ord(w[i]) for w in here if len(w) > i}
+            expected = longer | ({close[0]} if word[:i] in here else set())
+            if quote and longer:
+                expected.add(ord("\\"))
+                escape = automaton.advance_bytes(state, b"\\u006")
+                assert escape is not None
+                assert {byte + 48 for byte in automaton.live_bytes(escape)} == longer, (count, word[:i])
+            assert set(automaton.live_bytes(state)) == expected, (count, word[:i])
+            if rng.random() < 0.1 or count > 52:
+                assert mask_of(automaton, state) == allowed_by_stepping(automaton, state), (count, word[:i])
+            state = automaton.advance(state, (word.encode() + close)[i])
+        left.discard(word)
+    assert state is not None and automaton.is_accepting(state) and automaton.live_bytes(state) == b""
+
+
+@given(st.lists(st.text(max_size=4), max_size=12), randoms())
+def test_sets_of_words_do_not_depend_on_the_order(texts: list[str], rng: Random) -> None:
+    """Equal sets have equal numbers, and hold what was put in."""
+    automaton = constrain.compile(Grammar("s", {"s": bag(keyed("1"))}), byte_vocabulary())
+    memories, words = automaton.memories, ["j" + text for text in texts]
+    number = memories.set_of(words)
+    rng.shuffle(words)
+    assert memories.set_of(words + words[:2]) == number
+    assert sorted(map(value_of, memories.words(number))) == sorted(set(words))
+    assert int(automaton.arena.array("U_SIZE")[number]) == len(set(words))
+    for word in words:
+        assert (memories.set_of(set(words) - {word}) == number) == (not words)
+
+
+def test_thousands_of_words_cost_a_key_no_more() -> None:
+    """Work is counted: a mask in a key looks at what keys and tokens share, and Python is not asked for anything."""
+    automaton = constrain.compile(Grammar("s", {"s": bag(keyed("1"))}), byte_vocabulary(*NASTY))
+    state: int | None = automaton.start()
+    sizes = []
+    for i in range(1500):
+        assert state is not None
+        before = automaton.arena["wordset"]
+        state = automaton.advance_bytes(state, b'"%d":1,' % (7919 * i % 100_000))
+        sizes.append(automaton.arena["wordset"] - before)
+    assert state is not None and automaton.advance_bytes(state, b'"7919"') is None
+    assert max(sizes) < 80  # new nodes for one more word: its own, and the digits before its own at each place
+    assert len(automaton.arena.array("M_SEEN")) >= 1500 and automaton.arena["shape"] < 10
+    state = automaton.advance_bytes(state, b'"79')
+    assert state is not None and mask_of(automaton, state) == allowed_by_stepping(automaton, state)
 
 
 def test_cutting_a_text_into_distinct_words_has_a_limit() -> None:
