@@ -26,8 +26,8 @@ from constrain.vocab.vocabulary import Vocabulary
 PIECE = 64  # bytes of text read in one kernel call
 MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
-    "stack": 64, "edge": 128, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
-    "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
+    "stack": 128, "edge": 256, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
+    "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
     "visit": 128, "bucket": 256,
 }  # fmt: skip
 
@@ -39,11 +39,14 @@ class PushdownAutomaton:
     token's bytes. Memory grows with the number of different states asked for.
     """
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
-        """Compile. Raises ``GrammarError`` (empty language, missing rule), ``VocabularyError`` (cannot be spelled)."""
+    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, index: VocabularyIndex | None = None) -> None:
+        """Compile. Raises ``GrammarError`` (empty language, missing rule), ``VocabularyError`` (cannot be spelled).
+
+        ``index``: what to share with other automata, by default with all of the vocabulary.
+        """
         self.grammar = grammar
         self.vocabulary = vocabulary
-        self.index = VocabularyIndex.of(vocabulary)
+        self.index = index or VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
         with collected_later():
             self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
@@ -191,9 +194,8 @@ class PushdownAutomaton:
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
         mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
-        shared = {name: self.index.arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
-        return {**{k.lower(): v for k, v in mine.items()}, **shared, "code": len(self.program.code),
-                "bytes": self.arena.nbytes, "shared_bytes": self.index.nbytes}  # fmt: skip
+        return {**{k.lower(): v for k, v in mine.items()}, **self.index.counters(), "code": len(self.program.code),
+                "bytes": self.arena.nbytes}  # fmt: skip
 
     # ---- construction --------------------------------------------------------------------------------------
 
