@@ -1,14 +1,16 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
 A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), a vocabulary from a tokenizer
-(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. The
-transformers plug-in is ``constrain.adapters.transformers``.
+(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A ``Compiler``
+remembers automata, for those who compile the same again and again. The transformers plug-in is
+``constrain.adapters.transformers``.
 """
 
 from __future__ import annotations
 
 import time
 
+from constrain.compiler import Compiler
 from constrain.errors import (
     ConstrainError,
     ConstraintViolation,
@@ -35,6 +37,9 @@ __version__ = "0.1.0"
 def compile(grammar: Grammar, vocabulary: Vocabulary) -> PushdownAutomaton:
     """The token automaton of a grammar over a vocabulary. Lazy: most work is done when states are first asked for.
 
+    Every call makes a new automaton (an automaton grows with use, so it lives as long as its owner wants); all share
+    the masks of terminals. See ``Compiler`` for one that remembers.
+
     Raises ``GrammarError`` where the language is empty or a rule is missing, ``VocabularyError`` where the vocabulary
     cannot spell a text that the grammar needs, ``LimitExceeded``; warns (``GrammarWarning``) of unusable rules.
     """
@@ -58,6 +63,7 @@ def warmup() -> float:
 
 
 __all__ = [
+    "Compiler",
     "ConstrainError",
     "ConstraintViolation",
     "DeadEnd",

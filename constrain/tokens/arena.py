@@ -67,6 +67,7 @@ class Arena:
         self.layout = layout
         self.growers: dict[str, Callable[[], None]] = {}  # groups that grow in a way of their own
         self.growths = 0
+        self.nbytes = buffer.nbytes  # reserved for arrays; what was never touched takes no memory
         self._places = places
         self._homes: dict[str, tuple[Buffer, Places]] = {}  # of the arrays of groups that have grown
         self._arrays: dict[str, npt.NDArray[Any]] = {}  # made when they are asked for: most never are
@@ -100,6 +101,7 @@ class Arena:
         slot = self.layout.at[name]
         self.table[slot : slot + 2] = address_of(array), array.size
         self.constant_bytes += array.nbytes
+        self.nbytes += array.nbytes
 
     def append(self, group: str, **columns: Any) -> int:
         """Append items to a group that is not interned, one equally long sequence for each array; first number."""
@@ -136,11 +138,14 @@ class Arena:
         buffer = zeros(places.nbytes)
         used = self[group.name] if group.interned else 0
         move(self.address, slot, places.plan[1], len(places.spans), address_of(buffer), used)
+        if first in self._homes:
+            self.nbytes -= self._homes[first][0].nbytes
+        self.nbytes += places.nbytes
+        self.growths += 1
         home = buffer, places
         for name in places.spans:
             self._homes[name] = home
             self._arrays.pop(name, None)
-        self.growths += 1
 
     def resolve(self, status: int) -> bool:
         """Grow the group that a kernel's negative ``status`` names; ``False`` when it names none of this arena."""
@@ -150,21 +155,15 @@ class Arena:
         self.growers.get(self.layout.groups[number].name, lambda: self.grow(number))()
         return True
 
-    def used(self, *groups: str) -> int:
-        """Bytes that the items of groups take (those of scratch are not counted)."""
-        members = (self.layout.groups[self.layout.n[name]] for name in groups)
-        return sum(self[group.name] * _bytes_an_item(group) for group in members)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes reserved for arrays; what was never touched takes no memory."""
-        grown = {id(buffer): buffer.nbytes for buffer, _ in self._homes.values()}
-        return self._buffer.nbytes + self.constant_bytes + sum(grown.values())
-
-
-def _bytes_an_item(group: Group) -> int:
-    own = sum(np.dtype(kind).itemsize * width for kind, width in group.arrays.values())
-    return own + (12 if group.interned else 0)  # its hash, and two slots of the table
+def weights(layout: Layout, groups: Iterable[str]) -> Longs:
+    """Bytes that an item of each of some groups takes, at the places of their counters; 0 elsewhere."""
+    found = np.zeros(len(layout.n), np.int64)
+    for name in groups:
+        group = layout.groups[layout.n[name]]
+        own = sum(np.dtype(kind).itemsize * width for kind, width in group.arrays.values())
+        found[layout.n[name]] = own + (12 if group.interned else 0)  # its hash, and two slots of the table
+    return found
 
 
 def _place(sizes: Iterable[tuple[Group, int]]) -> Places:

@@ -35,7 +35,7 @@ from constrain.kernels.layout import (
 )
 from constrain.kernels.leafstep import leaf_step
 from constrain.kernels.words import add_words
-from constrain.tokens.arena import Arena
+from constrain.tokens.arena import Arena, weights
 from constrain.tokens.places import Trie
 from constrain.tokens.storage import zeros
 from constrain.vocab.trie import build_trie
@@ -56,7 +56,8 @@ _FOR_EACH_STATE = {
     "leaf": 1 / 32, "leafcode": 2, "cut": 1 / 2, "classset": 8, "alive": 128, "word": 1 / 2,
 }  # fmt: skip
 _STATE_BYTES = 1024 + 36  # successors and columns
-_GROWING = (*_FOR_EACH_STATE, "census", "counted", "closer", "leaving")
+_WEIGHTS = weights(V, [*_FOR_EACH_STATE, "census", "counted", "closer", "leaving"])  # bytes for each count of the table
+_WEIGHTS[V.n["leafstate"]] += 1024
 
 
 class VocabularyIndex:
@@ -77,13 +78,14 @@ class VocabularyIndex:
         """``former``: a full index of the same vocabulary, whose constant arrays are shared."""
         self._vocabulary = weakref.ref(vocabulary)
         self.memory = memory
-        self.generation: int = former.generation + 1 if former else 0
+        self.generation: int = former.generation + 1 if former and former.memory == memory else 0
         self.lock = threading.RLock()
         self.arena: Arena = _build_arena(vocabulary, memory // 2, former.arena if former else None)
         self.table = self.arena.address
         self.trie = Trie(self.arena, vocabulary.tokens)
         self._chunks: list[npt.NDArray[np.int32]] = []
-        self.arena.growers |= {"chunk": self._add_chunk, "row": self._refuse_rows}
+        me = weakref.ref(self)  # not a cycle: what a full index holds is given back with its last automaton
+        self.arena.growers |= {"chunk": lambda: _alive(me)._add_chunk(), "row": lambda: _alive(me)._refuse_rows()}
         self._add_chunk()
         self._chunks[0][: FIRST_LEAF_STATE * 256] = DEAD  # UNKNOWN, DEAD and ACCEPTED have no successors
         self.missing: frozenset[int] = former.missing if former else _missing_bytes(vocabulary)
@@ -109,7 +111,7 @@ class VocabularyIndex:
     @property
     def state_bytes(self) -> int:
         """Bytes used by leaf automata, their entries and residual nodes, dense rows left out."""
-        return self.arena.used(*_GROWING) + (self.arena["leafstate"] << 10)
+        return int(self.arena.table[: len(V.n)] @ _WEIGHTS)
 
     @property
     def row_bytes(self) -> int:
@@ -252,6 +254,12 @@ class VocabularyIndex:
         while len(arena.array("X_SET")) < longest:
             arena.grow(V.n["scratch"])
         return leaf
+
+
+def _alive(index: weakref.ref[VocabularyIndex]) -> VocabularyIndex:
+    found = index()
+    assert found is not None, "its arena is used by automata, which hold it"
+    return found
 
 
 def _is_any(code: LeafCode) -> bool:

@@ -23,6 +23,7 @@ from constrain.tokens.memories import Memories
 from constrain.tokens.unique import mend_mask
 from constrain.vocab.vocabulary import Vocabulary
 
+OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
 PIECE = 64  # bytes of text read in one kernel call
 MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
@@ -190,6 +191,11 @@ class PushdownAutomaton:
         """Where the callers of a stack node go on, for messages."""
         first, size = (int(self.arena.array(name)[stack]) for name in ("N_FROM", "N_SIZE"))
         return [int(pc) for pc in self.arena.array("E_PC")[first : first + size]]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of this automaton alone: its arrays and, estimated, its grammar and program."""
+        return self.arena.nbytes + OBJECTS * len(self.program.code)
 
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
