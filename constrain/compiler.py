@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from constrain.frontends.json_schema import json_schema_grammar
 from constrain.frontends.json_schema.dialect import DIALECTS
-from constrain.frontends.json_schema.source import load_schema
+from constrain.frontends.json_schema.source import Loaded, load_schema
 from constrain.frontends.lark_text import lark_grammar
 from constrain.frontends.regex import regex_grammar
 from constrain.ir.grammar import Grammar
@@ -117,7 +117,14 @@ class Compiler:
         draft = options.get("draft")
         loaded = load_schema(schema, draft if draft in DIALECTS else None)
         key = _content("json_schema", tuple(loaded), sorted(options.items()))
-        return self._find(key, lambda: json_schema_grammar(loaded, **options))
+
+        def read() -> Grammar:
+            if key is None:
+                return json_schema_grammar(loaded, **options)
+            _, document, named = marshal.loads(key)  # a copy: parts of a schema are read as late as texts get there
+            return json_schema_grammar(Loaded(*document), **dict(named))
+
+        return self._find(key, read)
 
     def regex(self, pattern: str | bytes | re.Pattern[str] | re.Pattern[bytes], flags: int = 0) -> PushdownAutomaton:
         """The automaton of ``constrain.regex(pattern, flags)``."""

@@ -116,7 +116,7 @@ def report(
     if on_unsupported not in ("raise", "record"):
         raise ValueError(f"on_unsupported is 'raise' or 'record', not {on_unsupported!r}")
     try:
-        lowering = begin_schema(schema, on_unsupported="record", **options)
+        lowering = begin_schema(schema, on_unsupported="record", at_once=True, **options)
     except UnsupportedSchema as error:  # an unknown draft
         entry = Entry(error.pointer, error.keyword, "", "refused", error.reason)
         return SchemaReport("unknown", (entry,), unenforced=(error,), problem=error)

@@ -83,6 +83,19 @@ def test_what_differs_is_compiled_anew(compiler: Compiler) -> None:
     assert compiler.statistics()[:4] == (len(sources), 0, len(sources), 0)
 
 
+def test_a_schema_that_changes_later_is_another(compiler: Compiler) -> None:
+    schema: dict[str, Any] = {"properties": {"a": {"properties": {"b": {"const": 1}}, "additionalProperties": False}}}
+    automaton = compiler.json_schema(schema)
+    expected = automaton.advance_bytes(compiler.json_schema(dict(schema)).start(), b"{")
+    schema["properties"]["a"]["properties"]["b"]["const"] = 2
+    changed = compiler.json_schema(schema)
+    assert changed is not automaton
+    assert expected is not None
+    assert automaton.advance_bytes(automaton.start(), b'{"a":{"b":2') is None, "read as late as the text gets there"
+    assert automaton.advance_bytes(automaton.start(), b'{"a":{"b":1') is not None
+    assert changed.advance_bytes(changed.start(), b'{"a":{"b":2') is not None
+
+
 def test_a_python_type_is_another_source_than_its_schema(compiler: Compiler) -> None:
     pydantic = pytest.importorskip("pydantic")
     model = pydantic.create_model("Record", a=(int, ...))

@@ -5,7 +5,9 @@ A rule is *nullable* when it matches the empty string, *productive* when it matc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import lru_cache
+from typing import NamedTuple
 
 from constrain.automata.course import Course
 from constrain.errors import GrammarError
@@ -21,12 +23,17 @@ from constrain.ir.grammar import (
     Literal,
     Ref,
     Repeat,
+    RulesOnDemand,
     Seq,
     Terminal,
     children,
     show,
 )
-from constrain.ir.rx import is_nullable
+from constrain.ir import rx as _rx
+from constrain.ir.rx import Rx, is_nullable
+
+MAX_SURE = 400  # instructions
+_ANY_TEXT: Rx = _rx.repeat(_rx.ANY_CHAR, 0, None)
 
 IsEmpty = Callable[[Terminal], bool]
 
@@ -45,17 +52,28 @@ def terminal_nullable(terminal: Terminal) -> bool:
     return terminal.encoding != "json" and terminal.low == 0 and is_nullable(terminal.language)
 
 
-def reachable(grammar: Grammar) -> tuple[list[str], list[Terminal], bool]:
-    """Rules reachable from the start in discovery order, the terminals in them, and whether any ``Choice`` is empty.
+class Reached(NamedTuple):
+    """What can be reached: rules in the order of discovery, terminals, rules that are not made yet (they are not looked
+    into), and whether there is a ``Choice`` without parts."""
+
+    rules: dict[str, Expr]
+    terminals: list[Terminal]
+    waiting: list[str]
+    has_never: bool
+
+
+def reachable(grammar: Grammar, start: str, known: Container[str] = ()) -> Reached:
+    """What ``start`` leads to, without the rules that are ``known``.
 
     Raises ``GrammarError`` for a reference to a rule that is not there.
     """
-    if grammar.start not in grammar.rules:
-        raise GrammarError(f"the start rule {grammar.start!r} is not defined", hint=_known(grammar))
-    order, terminals, visited = {grammar.start: None}, {}, set()
-    todo, has_never = [grammar.start], False
+    if start not in grammar.rules:
+        raise GrammarError(f"the start rule {start!r} is not defined", hint=_known(grammar))
+    unmade = grammar.rules.waiting if isinstance(grammar.rules, RulesOnDemand) else ()
+    rules, waiting, terminals, visited = {start: grammar.rules[start]}, {}, {}, set()
+    todo, has_never = [start], False
     for name in todo:  # grows while we walk it
-        stack = [grammar.rules[name]]
+        stack = [rules[name]]
         while stack:
             node = stack.pop()
             kind = type(node)
@@ -65,19 +83,22 @@ def reachable(grammar: Grammar) -> tuple[list[str], list[Terminal], bool]:
                 terminals[id(node)] = node
             elif kind is Ref:
                 target: str = node.name  # type: ignore[attr-defined]
-                if target not in order:
-                    if target not in grammar.rules:
-                        raise GrammarError(
-                            f"rule {target!r} is not defined", where=f"rule {name!r}", hint=_known(grammar)
-                        )
-                    order[target] = None
+                if target in rules or target in known:
+                    continue
+                if target in unmade:
+                    waiting[target] = None
+                elif target in grammar.rules:
+                    rules[target] = grammar.rules[target]
                     todo.append(target)
+                else:
+                    where = f"rule {name!r}"
+                    raise GrammarError(f"rule {target!r} is not defined", where=where, hint=_known(grammar))
             elif id(node) not in visited:
                 visited.add(id(node))
                 below = node.parts if kind is Seq or kind is Choice else children(node)  # type: ignore[attr-defined]
                 has_never = has_never or (kind is Choice and not below)
                 stack.extend(reversed(below))
-    return list(order), list(terminals.values()), has_never  # type: ignore[arg-type]
+    return Reached(rules, list(terminals.values()), list(waiting), has_never)  # type: ignore[arg-type]
 
 
 def _known(grammar: Grammar) -> str:
@@ -85,9 +106,8 @@ def _known(grammar: Grammar) -> str:
     return f"defined rules: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
 
 
-def nullable_rules(rules: dict[str, Expr]) -> set[str]:
-    """Least fixpoint."""
-    found: set[str] = set()
+def nullable_rules(rules: dict[str, Expr], found: set[str]) -> set[str]:
+    """Least fixpoint: adds to ``found``, which holds the nullable ones of the rules known before."""
     changed = True
     while changed:
         changed = False
@@ -129,9 +149,34 @@ def nullable_joined(expr: Joined, rules: set[str]) -> bool:
     return len(required) < 2 or nullable(expr.separator, rules)
 
 
-def productive_rules(rules: dict[str, Expr], is_empty: IsEmpty) -> set[str]:
-    """Least fixpoint, innermost rules first."""
-    found: set[str] = set()
+def surely_matches(terminal: Terminal) -> bool:
+    """Is it plain, without making its automaton, that a terminal matches something and that the automaton is small?"""
+    rx = terminal.rx
+    if terminal.exclude and rx != _ANY_TEXT:
+        return False
+    if terminal.low or terminal.high is not None:
+        return rx == _ANY_TEXT and terminal.high is None
+    return _program_size(rx, terminal.encoding == "bytes") <= MAX_SURE
+
+
+@lru_cache(maxsize=4096)
+def _program_size(rx: Rx, of_bytes: bool) -> int:
+    """About how many instructions an expression becomes; more than ``MAX_SURE`` where it may match nothing."""
+    match rx:
+        case _rx.Chars(ranges):
+            spelled = any(low <= 0xFF if of_bytes else low < 0xD800 or high > 0xDFFF for low, high in ranges)
+            return 2 if spelled else MAX_SURE + 1
+        case _rx.Concat(parts):
+            return sum(_program_size(part, of_bytes) for part in parts)
+        case _rx.Union(parts):
+            return sum(_program_size(part, of_bytes) for part in parts) + 5 * len(parts) if parts else MAX_SURE + 1
+        case _rx.Repeat(body, low, high):
+            return max(low + 1, high or 0) * (_program_size(body, of_bytes) + 3)
+    return MAX_SURE + 1
+
+
+def productive_rules(rules: dict[str, Expr], found: set[str], is_empty: IsEmpty) -> set[str]:
+    """Least fixpoint, innermost rules first: adds to ``found``, which holds the productive ones known before."""
     changed = True
     while changed:
         changed = False

@@ -70,7 +70,9 @@ def _collect(expr: Expr, nulls: set[str], found: set[str]) -> None:
 
 def components(rules: dict[str, Expr], nulls: set[str]) -> dict[str, Component]:
     """The component of each left-recursive rule; empty for most grammars."""
-    calls = {name: left_calls(body, nulls) for name, body in rules.items()}
+    calls = {name: left_calls(body, nulls) & rules.keys() for name, body in rules.items()}
+    if not any(calls.values()):
+        return {}
     result: dict[str, Component] = {}
     for names in strongly_connected(calls):
         if len(names) == 1 and names[0] not in calls[names[0]]:

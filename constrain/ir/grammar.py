@@ -9,7 +9,7 @@ with no word written twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
@@ -191,6 +191,46 @@ EMPTY: Expr = Seq()
 NEVER: Expr = Choice()
 
 
+class RulesOnDemand(Mapping[str, Expr]):
+    """Rules of which some are made when they are first asked for; who looks at all of them makes all.
+
+    ``made`` are the rules that there are, ``waiting`` what makes each of the others and returns it; making one may add to
+    both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches something
+    but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at it before
+    it is called. Not thread-safe: the automaton holds its lock.
+    """
+
+    def __init__(
+        self, made: dict[str, Expr], waiting: dict[str, Callable[[], Expr]], forget: Callable[[], None] = lambda: None
+    ) -> None:
+        """``forget`` is called when the rules are gone or all made: it lets go of what making them needs."""
+        self.made, self.waiting, self._forget = made, waiting, forget
+
+    def __getitem__(self, name: str) -> Expr:
+        make = self.waiting.get(name)
+        if make is not None:
+            self.made[name] = make()
+            del self.waiting[name]
+        return self.made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.made or name in self.waiting
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __del__(self) -> None:
+        self._forget()
+
+    def _all(self) -> dict[str, Expr]:
+        while self.waiting:
+            self[next(iter(self.waiting))]
+        return self.made
+
+
 @dataclass(frozen=True)
 class Grammar:
     """Immutable set of rules. ``rules[start]`` is the whole language; ``str(grammar)`` prints it.
@@ -199,7 +239,7 @@ class Grammar:
     """
 
     start: str
-    rules: dict[str, Expr]
+    rules: Mapping[str, Expr]
     unenforced: tuple[ConstrainError, ...] = ()
 
     def __str__(self) -> str:

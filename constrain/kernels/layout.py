@@ -151,4 +151,5 @@ GA: Any = namedtuple("GA", G.at)(**G.at)
 GN: Any = namedtuple("GN", G.n)(**G.n)
 V_FULL, G_FULL = V.full, G.full
 BAD_STATE = -1000  # status: the state is none of this automaton's
+RULE_WANTED = -1002  # status: rule ``WANTED`` has no code yet
 ROW_WANTED = -1001  # status: the shape of memory ``WANTED``, or the shape's row, is not known yet

@@ -34,6 +34,7 @@ from constrain.kernels.layout import (
     RECORDING,
     RETURN,
     ROW_WANTED,
+    RULE_WANTED,
     SPLIT,
     SUSPECT,
     TAIL,
@@ -248,6 +249,13 @@ def run_bag(g: Any, pc: Any, register: Any, stack: Any, fresh: Any) -> Any:
 
 
 @helper
+def want_rule(g: Any, rule: Any) -> Any:
+    """Ask for the code of a rule."""
+    g[GN.WANTED] = rule
+    return RULE_WANTED
+
+
+@helper
 def run_item(g: Any, item: Any, at: Any) -> Any:
     """Execute one instruction that reads no byte, or emit a configuration; the next free place or negative."""
     code = i32(g, GA.CODE)
@@ -270,7 +278,7 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
         start = i32(g, GA.RULE_ENTRY)[code[pc + 1]]
         if start < 0:
             return add_configuration(g, at, LEAF - start, stack)
-        status = add_item(g, start, 0, stack, fresh)
+        status = add_item(g, start, 0, stack, fresh) if start > 0 else want_rule(g, code[pc + 1])
     elif op == RETURN:
         if fresh == 0:
             status = add_returns(g, stack)
@@ -300,10 +308,12 @@ def close(g: Any, at: Any) -> Any:
         size, rule = take_pending(g)
         if size == 0:
             return at
+        start = i32(g, GA.RULE_ENTRY)[rule]
+        if start == 0:
+            return want_rule(g, rule)
         node = intern_stack(g, size)
         if node < 0:
             return node
-        start = i32(g, GA.RULE_ENTRY)[rule]
         if start < 0:
             at = add_configuration(g, at, LEAF - start, node)
             if at < 0:

@@ -39,7 +39,7 @@ def expected(automaton: PushdownAutomaton, state: int) -> list[str]:
 def _leaf(automaton: PushdownAutomaton, state: int, leaf_state: int, stack: int) -> str:
     terminal = automaton.terminal_of(leaf_state)
     live = _leaf_bytes(automaton, leaf_state, 256)
-    if automaton.program.bags:
+    if automaton.program.has_bags:
         allowed = automaton.live_bytes(state)
         live = [byte for byte in live if byte in allowed]
     places = {rule_at(automaton, address) for address in automaton.return_addresses(stack) if address != END_PC}
@@ -132,7 +132,7 @@ def forced_bytes(automaton: PushdownAutomaton, state: int) -> bytes:
 
 def live_bytes(automaton: PushdownAutomaton, state: int, limit: int = 256) -> bytes:
     """Bytes that may come next, ascending, at most ``limit``."""
-    if automaton.program.bags:  # a leaf does not know which words must not be written
+    if automaton.program.has_bags:  # a leaf does not know which words must not be written
         live = (byte for byte in _readable(automaton, state, 256) if automaton.advance_bytes(state, bytes([byte])))
         return bytes(islice(live, limit))
     return bytes(_readable(automaton, state, limit)[:limit])

@@ -20,8 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from constrain.automata.course import Words, add_word
-from constrain.automata.elements import Part
-from constrain.automata.program import Program
+from constrain.automata.elements import BagRules, Part
 from constrain.ir.bag import State
 from constrain.ir.grammar import Encoding
 from constrain.ir.words import first_bytes, split_word, words_that_begin
@@ -62,8 +61,8 @@ class Begun(NamedTuple):
 class Memories:
     """The memories of one automaton. Not thread-safe: the automaton holds its lock."""
 
-    def __init__(self, program: Program, arena: Arena) -> None:
-        self._bags = program.bags
+    def __init__(self, arena: Arena) -> None:
+        self._bags: list[BagRules] = []
         self._arena = arena
         self._shapes: list[Shape] = []
         self._numbers: dict[Shape, int] = {}
@@ -73,16 +72,20 @@ class Memories:
         self._last: dict[int, Words] = {}  # the same, and words after which other things become impossible
         self._begun: dict[int, Begun] = {}
         self._closed_numbers: dict[tuple[int, Words], int] = {}
-        if not program.bags:
-            return
+
+    def add(self, bag: BagRules) -> int:
+        """The number of the shape before a bag's first element."""
+        if not self._bags:
+            self._prepare()
+        self._bags.append(bag)
+        return self._number(Shape(START, len(self._bags) - 1, NOT_BEGUN))
+
+    def _prepare(self) -> None:
+        arena = self._arena
         arena.array("U_FIRST")[256 * WORDS_MISSING : 256 * WORDS_MISSING + 256] = 1
         arena["memory"] = 1  # 0: before the first element of the bag at hand
         arena["shape"] = 1
         arena.array("H_FLAGS")[BARRED] = KNOWN
-        self._shapes = [Shape(START, i, NOT_BEGUN) for i in range(len(program.bags))]
-        none = [0] * len(program.bags)
-        first = arena.append("shape", H_FROM=none, H_SIZE=none, H_FLAGS=none)
-        self._numbers = {shape: first + i for i, shape in enumerate(self._shapes)}
 
     def make_row(self) -> None:
         """Find the shape, and make the row, of the memory that the kernel has asked for."""

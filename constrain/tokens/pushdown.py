@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from constrain.automata.program import Program, compile_program
+from constrain.automata.program import Program, ProgramBuilder
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
 from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
-from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, ROOT, ROW_WANTED, G
+from constrain.kernels.layout import BAD_STATE, DEAD, FINISHED, FIRST_STATE, NO_STATE, ROOT, ROW_WANTED, RULE_WANTED, G
 from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
@@ -29,7 +29,7 @@ MAX_RETRIES = 1 << 12  # of one step: arrays that grow, and memories of bags
 _SIZES = {
     "stack": 128, "edge": 256, "memory": 64, "wordset": 2, "shape": 16, "option": 32, "suspicion": 8,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
-    "visit": 128, "bucket": 256,
+    "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
 
 
@@ -49,12 +49,14 @@ class PushdownAutomaton:
         self.vocabulary = vocabulary
         self.index = index or VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
-        with collected_later():
-            self.program: Program = compile_program(grammar, self.index.leaf, dead=DEAD)
         self._vocabulary_table = self.index.table
-        self.arena = _build_arena(self.program)
+        self.arena = _new_arena()
         self._table = self.arena.address
-        self.memories = Memories(self.program, self.arena)
+        self.memories = Memories(self.arena)
+        with collected_later():
+            add_bag, at_once = self.memories.add, bool(self.index.missing)
+            self._builder = ProgramBuilder(grammar, self.index.leaf, add_bag, dead=DEAD, leaves_at_once=at_once)
+        self.program: Program = self._builder.program
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
@@ -216,17 +218,32 @@ class PushdownAutomaton:
     def _grow(self, status: int) -> None:
         if status == BAD_STATE:
             raise ValueError("this state is not one of this automaton: states of one mean nothing to another")
-        if status == ROW_WANTED:
+        if status == RULE_WANTED:
+            self._make_rule(self.arena["WANTED"])
+        elif status == ROW_WANTED:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
             raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
 
+    def _make_rule(self, number: int) -> None:
+        """The code of a rule that is called for the first time."""
+        with collected_later():
+            self._builder.make(number)
+        arena, program = self.arena, self.program
+        done, size = arena["code"], len(program.code)
+        while size > len(arena.array("CODE")):
+            arena.grow(G.n["code"])
+        while len(program.entries) > len(arena.array("RULE_ENTRY")):
+            arena.grow(G.n["rule"])
+        arena.array("CODE")[done:size] = program.code[done:]
+        arena["code"] = size
+        entries, ranks = arena.array("RULE_ENTRY"), arena.array("RULE_RANK")
+        for rule in self._builder.taken():
+            entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
 
-def _build_arena(program: Program) -> Arena:
+
+def _new_arena() -> Arena:
     arena = Arena.like(_MODEL)
-    arena.put("CODE", np.frombuffer(program.code, np.int32))
-    arena.put("RULE_ENTRY", np.array(program.entries, np.int32))
-    arena.put("RULE_RANK", np.array(program.ranks, np.int32))
     arena["stack"] = 1  # 0: the empty stack
     arena["state"] = FIRST_STATE
     arena.array("B_HEAD")[:] = -1

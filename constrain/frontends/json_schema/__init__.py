@@ -22,7 +22,7 @@ from constrain.frontends.json_schema.source import load_schema
 from constrain.frontends.json_schema.termination import productive_rules, reachable_rules
 from constrain.frontends.regex import regex_to_rx
 from constrain.garbage import collected_later
-from constrain.ir.grammar import Grammar
+from constrain.ir.grammar import Expr, Grammar, RulesOnDemand
 from constrain.ir.rx import repeat
 
 __all__ = ["CompiledSchema", "compile_schema", "json_schema_grammar"]
@@ -97,7 +97,8 @@ def json_schema_grammar(
             draft=draft,
             registry=registry,
         )
-        compiled.lowering.forget()
+        if not compiled.lowering.later:
+            compiled.lowering.forget()
         return compiled.grammar
 
 
@@ -126,8 +127,10 @@ def begin_schema(
     number_digits: int | None = None,
     draft: str | None = None,
     registry: Mapping[str, Any] | Any = None,
+    at_once: bool = False,
 ) -> Lowering:
-    """A schema read, its options settled, nothing lowered. Options and errors are those of ``json_schema_grammar``."""
+    """A schema read, its options settled, nothing lowered. Options and errors are those of ``json_schema_grammar``;
+    ``at_once``: leave no rule for later (reports want to see everything)."""
     _one_of("property_order", property_order, ("schema", "any"))
     _one_of("extra_properties", extra_properties, (None, "schema", "never"))
     _one_of("formats", formats, ("assert", "annotate", "strict"))
@@ -145,6 +148,7 @@ def begin_schema(
         record=on_unsupported == "record",
         digits=number_digits,
         digits_only=digits_only,
+        at_once=at_once,
     )
     return Lowering(document, resolver, policy)
 
@@ -155,9 +159,14 @@ def finish_schema(lowering: Lowering) -> Grammar | Impossible:
     outcome = lowering.run()
     if isinstance(outcome, Impossible):
         return outcome
-    if lowering.mentions > 1 and "#" not in productive_rules(lowering.rules):
+    made, later = lowering.rules, lowering.later
+    if lowering.mentions and "#" not in productive_rules(made, later):
         return Impossible(None, "every value would go on without end")
-    rules = reachable_rules(lowering.rules, "#") if lowering.left_out else lowering.rules
+    rules: Mapping[str, Expr]
+    if later:
+        rules = RulesOnDemand(made, later, lowering.forget)
+    else:
+        rules = reachable_rules(made, "#") if lowering.left_out else made
     return Grammar("#", rules, tuple(lowering.unenforced.values()))
 
 

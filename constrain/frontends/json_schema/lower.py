@@ -7,15 +7,16 @@ finitely many of those sets, so recursion ends.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from constrain.errors import LimitExceeded, UnsupportedSchema
+from constrain.errors import ConstrainError, LimitExceeded, UnsupportedSchema
 from constrain.frontends.json_schema.alternatives import Alternatives
 from constrain.frontends.json_schema.arrays import array_expr
+from constrain.frontends.json_schema.evident import Evident
 from constrain.frontends.json_schema.facts import (
     ALL_TYPES,
     ARRAY,
@@ -69,6 +70,7 @@ class Policy:
     record: bool  # note what is refused, and go on
     digits: int | None  # most digits before and after the point
     digits_only: bool  # whole numbers are digits only
+    at_once: bool = False  # lower everything, also what is evident
 
 
 class Lowering:
@@ -95,29 +97,51 @@ class Lowering:
         self.membership = Membership(self.alternatives, self.languages, self.refuse, digits_only)
         self.search = Alternatives(self.quick, partial(expand, is_key=self.membership.is_key))
         self.solutions: dict[Key, list[Facts]] = {}
+        self.evident = None
+        if resolver.is_simple and not policy.at_once:
+            self.evident = Evident(resolver, policy.closed, lambda located: self.lower(located, 1))
         self.rules: dict[str, Expr] = {}
+        self.later: dict[str, Callable[[], Expr]] = {}  # rules that are made when they are asked for
         self.names: dict[Key, str] = {}
         self.waiting: list[tuple[str, list[Facts] | Located]] = []
         self.unenforced: dict[tuple[str, str], UnsupportedSchema] = {}
         self.used: dict[tuple[str, str], str] = {}
         self.mentions = 0  # of rules
         self.size = 0  # schemas lowered
+        self.made_later = 0
         self.left_out = False  # was something impossible? Then rules may have been made for nothing
-        self.uses_any = False
 
     def run(self) -> Outcome:
-        """Lower everything that can be reached from the root into ``rules``; the outcome of the rule ``#``."""
+        """Lower what can be reached from the root and is not evident into ``rules``; the outcome of the rule ``#``."""
         root = (self.root, self.resolver.root)
-        self._rule(frozenset((self._key(root),)), root, "#")
-        outcomes: dict[str, Outcome] = {}
-        while self.waiting:
+        self.names[frozenset((self._key(root),))] = "#"
+        self.rules["#"] = NEVER
+        outcome = self._body(root)
+        if not isinstance(outcome, Impossible):
+            self.rules["#"] = outcome
+        self._drain()
+        return outcome
+
+    def _drain(self) -> None:
+        """Make the rules that wait, and look at what was too deep to be looked at."""
+        left = self.evident.left if self.evident else []
+        while self.waiting or left:
+            if left:
+                self.evident.holds(left.pop())  # type: ignore[union-attr]
+                continue
             name, source = self.waiting.pop()
             body = self._union(source, 0) if isinstance(source, list) else self._body(source)
-            outcomes[name] = body
             self.rules[name] = NEVER if isinstance(body, Impossible) else body
-        if self.uses_any:
-            self.rules[ANY_NAME] = self.layout.any_rule
-        return outcomes["#"]
+
+    def _make_later(self, located: Located) -> Expr:
+        """The right-hand side of a rule that was left for later."""
+        self.made_later += 1
+        outcome = self._body(located)
+        self._drain()
+        if isinstance(outcome, Impossible):
+            place = pointer(located[1]) or "/"
+            raise ConstrainError(f"the schema at {place} was thought to have a value ({outcome.reason}): please report")
+        return outcome
 
     def forget(self) -> None:
         """Let go of everything: the parts know each other, and would otherwise wait for the cyclic collector."""
@@ -149,6 +173,12 @@ class Lowering:
                 kind = schema.get("type")
                 if kind.__class__ is str and kind in self.plain:
                     return self.plain[kind]
+            if self.evident is not None:
+                holds, known = self.evident.holds(located), self.evident.ready.get(id(schema))
+                if known is not None:
+                    return known
+                if holds and _has_parts(schema):
+                    return self._later(located)
             facts = self.reader.read(schema, path)
             if facts.is_flat:
                 return self._emit(facts, depth)
@@ -160,7 +190,9 @@ class Lowering:
         """The expression of a schema that is a rule."""
         if type(located[0]) is dict:
             facts = self.reader.read(*located)
-            if not (facts.is_flat or facts.bare):
+            if facts.is_flat:
+                return self._emit(facts, 0)
+            if not facts.bare:
                 return self._union(self.alternatives((located,)), 0)
         return self.lower(located, 0)
 
@@ -176,9 +208,21 @@ class Lowering:
                 raise malformed(facts.path, "$ref leads back to itself about the same value")
             met.add(facts.key)
             if not facts.bare:
+                if self.evident is not None and self.evident.holds(target):
+                    return self._later(target)
                 key = frozenset((facts.key,))
                 name = self.names.get(key) or "#" + pointer(target[1])
                 return self._rule(key, target, name)
+
+    def _later(self, located: Located) -> Expr:
+        """The reference to the rule of an evident schema."""
+        self.mentions += 1
+        key = frozenset((self._key(located),))
+        name = self.names.get(key)
+        if name is None:
+            name = self.names[key] = self._free_name("#" + pointer(located[1]))
+            self.later[name] = partial(self._make_later, located)
+        return Ref(name)
 
     def _meeting(self, located: Located, depth: int) -> Outcome:
         """The union of the alternatives: a rule, unless they are scalars. (One rule for each meeting of schemas ends
@@ -216,13 +260,17 @@ class Lowering:
         return Ref(self.names[key])
 
     def _reserve(self, name: str) -> str:
-        if len(self.rules) >= MAX_RULES:
+        if len(self.rules) >= MAX_RULES + self.made_later:
             raise LimitExceeded("rules of the grammar", len(self.rules), MAX_RULES)
+        name = self._free_name(name)
+        self.rules[name] = NEVER
+        return name
+
+    def _free_name(self, name: str) -> str:
         free, number = name, 1
-        while free in self.rules:
+        while free in self.rules or free in self.later:
             number += 1
             free = f"{name} ({number})"
-        self.rules[free] = NEVER
         return free
 
     def add_rule(self, name: str, body: Expr) -> Expr:
@@ -360,8 +408,20 @@ class Lowering:
 
     def anything(self, expr: Expr) -> Expr:
         """``expr``, a shared part that refers to the rule of all JSON values."""
-        self.uses_any = True
+        if ANY_NAME not in self.rules:
+            self.later[ANY_NAME] = self._any_rule
         return expr
+
+    def _any_rule(self) -> Expr:
+        return self.layout.any_rule
+
+
+def _has_parts(schema: dict[str, Any]) -> bool:
+    """Is the schema one of objects or arrays that say something about their parts?"""
+    if "properties" in schema or schema.get("additionalProperties").__class__ is dict:
+        return True
+    items = schema.get("items")
+    return items.__class__ is dict and not BESIDE_TYPE.isdisjoint(items)
 
 
 def _numbers(values: Iterable[Any]) -> list[int | float]:

@@ -64,8 +64,8 @@ class Resolver:
         self._all_loaded = False
         self._scopes: dict[tuple[Resource, Dynamic], Scope] = {}
         self._found: dict[Hashable, tuple[Any, Path]] = {}
-        self._is_simple = not may_hold_names(root, dialect)  # one resource, no dynamic name
-        if not self._is_simple:
+        self.is_simple = not may_hold_names(root, dialect)  # one resource, no dynamic name
+        if not self.is_simple:
             self._look_through_document()
         self._scope: Scope = self._enter(self._document, ())
         self.root: Path = self._scope
@@ -77,7 +77,7 @@ class Resolver:
             UnsupportedSchema: a document that is not in the registry.
             GrammarError: nothing is there, or two things are.
         """
-        if self._is_simple:
+        if self.is_simple:
             found = self._found.get(reference)
             if found is None:
                 found = self._found[reference] = self._resolve(self._scope, reference, path, word)
@@ -90,12 +90,12 @@ class Resolver:
 
     def dialect(self, path: Path) -> Dialect:
         """The dialect of the resource that the schema at ``path`` is in."""
-        return self._document.dialect if self._is_simple else self._scope_of(path).resource.dialect
+        return self._document.dialect if self.is_simple else self._scope_of(path).resource.dialect
 
     def key(self, schema: Any, path: Path) -> Hashable:
         """What tells ``schema``, which is at ``path``, from others: its identity, its resource and its dynamic scope.
         (Only the identity, where it is in the resource and in the scope of the document.)"""
-        if self._is_simple:
+        if self.is_simple:
             return id(schema)
         scope = self._scope_of(path)
         return id(schema) if scope is self._scope else (id(schema), scope)
@@ -178,7 +178,7 @@ class Resolver:
     def _walk(self, resource: Resource, fragment: str, reference: str, path: Path, word: str) -> Target:
         """Along a JSON pointer, into each resource that begins on the way."""
         node, tokens, walked = resource.schema, [""], ""
-        if not self._is_simple and not self._surveyed:
+        if not self.is_simple and not self._surveyed:
             self._look_through_document()
         for token in fragment[1:].split("/"):
             walked += "/" + token
@@ -189,7 +189,7 @@ class Resolver:
                 raise malformed(path, f"{word} {reference!r} points to nothing: there is no {walked!r}{within}")
             tokens.append(token)
             is_part = id(above) in resource.seen and token in resource.dialect.holders
-            if not (self._is_simple or is_part or id(node) in resource.seen) and node.__class__ is dict:
+            if not (self.is_simple or is_part or id(node) in resource.seen) and node.__class__ is dict:
                 # Under a word that the draft does not know. References make schemas of what is there.
                 self._survey.look_through(node, resource, tuple(tokens[1:]), known=False)
             if id(node) in resource.nested:
@@ -236,7 +236,7 @@ class Resolver:
     def _load(self, address: str, contents: Any, dialect: Dialect, path: Path) -> Resource:
         if not isinstance(contents, (dict, bool)):
             raise malformed(path, f"the registry has a {type(contents).__name__} for {address!r}, which is no schema")
-        self._is_simple = False
+        self.is_simple = False
         place = address + "#"
         dialect = self._dialect_of(contents, dialect, place)
         resource = self._begin_document(contents, address, dialect, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from constrain.ir.grammar import Bag, Choice, Expr, Joined, Ref, Repeat, Seq, walk
 
@@ -19,9 +19,9 @@ def reachable_rules(rules: Mapping[str, Expr], start: str) -> dict[str, Expr]:
     return {name: body for name, body in rules.items() if name in found}
 
 
-def productive_rules(rules: Mapping[str, Expr]) -> set[str]:
-    """The rules that have a finite member: the least fixpoint, by rounds."""
-    alive: set[str] = set()
+def productive_rules(rules: Mapping[str, Expr], known: Iterable[str] = ()) -> set[str]:
+    """The rules that have a finite member, those ``known`` to have one among them: the least fixpoint, by rounds."""
+    alive = set(known)
     waiting = list(rules)[::-1]
     while True:
         left: list[str] = []

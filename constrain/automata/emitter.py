@@ -1,0 +1,211 @@
+"""Expressions -> instructions: ``Emitter`` appends the code of a rule's right-hand side (see ``program.py``)."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Protocol
+
+from constrain.automata.analysis import NonEmpty, nullable
+from constrain.automata.recursion import Component
+from constrain.ir.grammar import Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal
+from constrain.kernels.layout import BAG, CALL, JUMP, LOOP, RETURN, SPLIT, TAIL
+
+
+class Rules(Protocol):
+    """Gives numbers to what instructions name."""
+
+    def rule(self, name: str) -> int:
+        """The number of a named rule."""
+
+    def terminal(self, terminal: Terminal) -> tuple[int, bool]:
+        """The number of a terminal's rule, and whether it matches the empty string too."""
+
+    def part(self, expr: Expr) -> int:
+        """The number of a nameless rule."""
+
+    def bag(self, bag: Bag) -> int:
+        """The number of the shape before a bag's first element."""
+
+
+class Emitter:
+    """Appends code. ``emit(expr, tail)``: with ``tail`` the code ends by leaving the rule, else it falls through."""
+
+    def __init__(self, code: array[int], rules: Rules, nulls: set[str]) -> None:
+        self.code, self.rules, self.nulls = code, rules, nulls
+        self.emitters = {
+            Literal: self._literal,
+            Terminal: self._terminal,
+            Ref: self._ref,
+            NonEmpty: self._nonempty,
+            Seq: self._seq,
+            Choice: self._choice,
+            Repeat: self._repeat,
+            Joined: self._joined,
+            Bag: self._bag,
+        }
+
+    def emit(self, expr: Expr, tail: bool) -> None:
+        self.emitters[type(expr)](expr, tail)  # type: ignore[operator]
+
+    def _split(self, ways: int) -> range:
+        """Append a split; the places of its addresses."""
+        first = len(self.code) + 2
+        self.code.extend((SPLIT, ways))
+        self.code.extend((0,) * ways)
+        return range(first, first + ways)
+
+    def _leave(self, tail: bool) -> None:
+        if tail:
+            self.code.append(RETURN)
+
+    def _literal(self, expr: Literal, tail: bool) -> None:
+        self.code.extend(expr.data)
+        self._leave(tail)
+
+    def _call(self, number: int, tail: bool, skip: bool) -> None:
+        """A call; with ``skip`` a branch around it comes first."""
+        op = TAIL if tail else CALL
+        if not skip:
+            self.code.extend((op, number))
+            return
+        at = len(self.code)
+        self.code.extend((SPLIT, 2, at + 4, at + 6, op, number))
+        self._leave(tail)
+
+    def _terminal(self, expr: Terminal, tail: bool) -> None:
+        number, skip = self.rules.terminal(expr)
+        self._call(number, tail, skip)
+
+    def _ref(self, expr: Ref, tail: bool) -> None:
+        self._call(self.rules.rule(expr.name), tail, expr.name in self.nulls)
+
+    def _nonempty(self, expr: NonEmpty, tail: bool) -> None:
+        body = expr.body
+        number = self.rules.terminal(body)[0] if isinstance(body, Terminal) else self.rules.rule(body.name)
+        self._call(number, tail, False)
+
+    def _seq(self, expr: Seq, tail: bool) -> None:
+        code, terminal, emitters = self.code, self.rules.terminal, self.emitters
+        parts = expr.parts
+        if tail and parts and type(parts[-1]) is not Literal:
+            self._seq(Seq(*parts[:-1]), False)
+            return self.emit(parts[-1], True)
+        for part in parts:
+            kind = type(part)
+            if kind is Literal:
+                code.extend(part.data)  # type: ignore[attr-defined]
+            elif kind is Terminal:  # inlined: nearly all of a JSON grammar is literals and blanks
+                number, skip = terminal(part)  # type: ignore[arg-type]
+                at = len(code)
+                code.extend((SPLIT, 2, at + 4, at + 6, CALL, number) if skip else (CALL, number))
+            else:
+                emitters[kind](part, False)  # type: ignore[operator]
+        return self._leave(tail)
+
+    def _choice(self, expr: Choice, tail: bool) -> None:
+        parts = expr.parts
+        if len(parts) == 1:
+            return self.emit(parts[0], tail)
+        jumps = []
+        for place, part in zip(self._split(len(parts)), parts, strict=True):
+            self.code[place] = len(self.code)
+            self.emit(part, tail)
+            if not tail:
+                jumps.append(len(self.code) + 1)
+                self.code.extend((JUMP, 0))
+        for place in jumps:
+            self.code[place] = len(self.code)
+        return None
+
+    def _repeat(self, expr: Repeat, tail: bool) -> None:
+        body, high = expr.body, expr.high
+        low = 0 if nullable(body, self.nulls) else expr.low
+        if high == 0:
+            return self._leave(tail)
+        if high == 1:
+            return self.emit(body, tail) if low else self._optional(body, tail)
+        if high is None and low == 0:
+            start = len(self.code)
+            places = self._split(2)
+            self.code[places[0]] = len(self.code)
+            self.emit(body, False)
+            self.code.extend((JUMP, start))
+            self.code[places[1]] = len(self.code)
+        elif high is None and low == 1:
+            start = len(self.code)
+            self.emit(body, False)
+            places = self._split(2)
+            self.code[places[0]], self.code[places[1]] = start, len(self.code)
+        else:
+            self.code.extend((LOOP, self.rules.part(body), low, -1 if high is None else high))
+        return self._leave(tail)
+
+    def _optional(self, body: Expr, tail: bool) -> None:
+        places = self._split(2)
+        self.code[places[0]] = len(self.code)
+        self.emit(body, tail)
+        self.code[places[1]] = len(self.code)
+        self._leave(tail)
+
+    def _joined(self, expr: Joined, tail: bool) -> None:
+        """In order: item, may it end here, separator, next item. An optional item can be jumped over."""
+        items = expr.items
+        if not items:
+            return self._leave(tail)
+        last_required = max((i for i, (_, required) in enumerate(items) if required), default=-1)
+        ends = []  # places to patch with the address of the end
+        if last_required < 0:
+            ends.append(self._exit_split())
+        for i, (item, required) in enumerate(items):
+            skip = None
+            if not required and i < len(items) - 1:
+                places = self._split(2)
+                skip = places[1]
+                self.code[places[0]] = len(self.code)
+            self.emit(item, False)
+            if i < len(items) - 1:
+                if i >= last_required:
+                    ends.append(self._exit_split())
+                self.emit(expr.separator, False)
+            if skip is not None:
+                self.code[skip] = len(self.code)
+        for place in ends:
+            self.code[place] = len(self.code)
+        return self._leave(tail)
+
+    def _bag(self, expr: Bag, tail: bool) -> None:
+        self.code.extend((BAG, self.rules.bag(expr)))
+        self._leave(tail)
+
+    def _exit_split(self) -> int:
+        """A split between what follows and a place to patch."""
+        places = self._split(2)
+        self.code[places[0]] = len(self.code)
+        return places[1]
+
+    # ---- left recursion -------------------------------------------------------------------------------------
+
+    def left_corner(self, name: str, component: Component) -> Expr:
+        """Code of a left-recursive rule (see ``recursion.py``); returns what it can read first."""
+        labels: dict[str, int] = {}
+        patches: list[tuple[int, str]] = []
+        seeds = [(x, seed) for x in component.names for seed in component.seeds[x]]
+        self._branches([(seed, x) for x, seed in seeds], patches, leave=False)
+        for x in component.names:
+            labels[x] = len(self.code)
+            self._branches([(rest, b) for b, rest in component.rests[x]], patches, leave=x == name)
+        for place, x in patches:
+            self.code[place] = labels[x]
+        return Choice(*(seed for _, seed in seeds))
+
+    def _branches(self, branches: list[tuple[Expr, str]], patches: list[tuple[int, str]], *, leave: bool) -> None:
+        """A split over expressions, each followed by a jump to a label, and over leaving the rule."""
+        places = self._split(len(branches) + leave)
+        for place, (expr, label) in zip(places, branches, strict=False):
+            self.code[place] = len(self.code)
+            self.emit(expr, False)
+            patches.append((len(self.code) + 1, label))
+            self.code.extend((JUMP, 0))
+        if leave:
+            self.code[places[-1]] = len(self.code)
+            self.code.append(RETURN)
