@@ -8,7 +8,7 @@ from typing import Protocol
 from constrain.automata.analysis import NonEmpty, nullable
 from constrain.automata.recursion import Component
 from constrain.ir.grammar import Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal
-from constrain.kernels.layout import BAG, CALL, JUMP, LOOP, RETURN, SPLIT, TAIL
+from constrain.kernels.layout import BAG, CALL, JUMP, LOOP, OPTION, RETURN, SPLIT, TAIL
 
 
 class Rules(Protocol):
@@ -27,11 +27,15 @@ class Rules(Protocol):
         """The number of the shape before a bag's first element."""
 
 
+_MOVABLE = (Literal, Terminal, Ref)  # their code has no addresses
+
+
 class Emitter:
     """Appends code. ``emit(expr, tail)``: with ``tail`` the code ends by leaving the rule, else it falls through."""
 
     def __init__(self, code: array[int], rules: Rules, nulls: set[str]) -> None:
         self.code, self.rules, self.nulls = code, rules, nulls
+        self._copies: dict[int, tuple[array[int], Seq]] = {}  # id -> (code, the sequence: kept alive)
         self.emitters = {
             Literal: self._literal,
             Terminal: self._terminal,
@@ -63,14 +67,14 @@ class Emitter:
         self._leave(tail)
 
     def _call(self, number: int, tail: bool, skip: bool) -> None:
-        """A call; with ``skip`` a branch around it comes first."""
-        op = TAIL if tail else CALL
-        if not skip:
-            self.code.extend((op, number))
-            return
-        at = len(self.code)
-        self.code.extend((SPLIT, 2, at + 4, at + 6, op, number))
-        self._leave(tail)
+        """A call; with ``skip`` it may be left out."""
+        if not tail:
+            self.code.extend((OPTION if skip else CALL, number))
+        elif skip:
+            at = len(self.code)
+            self.code.extend((SPLIT, 2, at + 4, at + 6, TAIL, number, RETURN))
+        else:
+            self.code.extend((TAIL, number))
 
     def _terminal(self, expr: Terminal, tail: bool) -> None:
         number, skip = self.rules.terminal(expr)
@@ -85,22 +89,42 @@ class Emitter:
         self._call(number, tail, False)
 
     def _seq(self, expr: Seq, tail: bool) -> None:
-        code, terminal, emitters = self.code, self.rules.terminal, self.emitters
         parts = expr.parts
-        if tail and parts and type(parts[-1]) is not Literal:
-            self._seq(Seq(*parts[:-1]), False)
-            return self.emit(parts[-1], True)
+        last = parts[-1] if tail and parts and type(parts[-1]) is not Literal else None
+        self._parts(parts if last is None else parts[:-1])
+        if last is not None:
+            return self.emit(last, True)
+        return self._leave(tail)
+
+    def _parts(self, parts: tuple[Expr, ...]) -> None:
+        """Code that falls through. Inlined for what nearly all of a JSON grammar is."""
+        code, terminal = self.code, self.rules.terminal
         for part in parts:
             kind = type(part)
             if kind is Literal:
                 code.extend(part.data)  # type: ignore[attr-defined]
-            elif kind is Terminal:  # inlined: nearly all of a JSON grammar is literals and blanks
+            elif kind is Terminal:
                 number, skip = terminal(part)  # type: ignore[arg-type]
-                at = len(code)
-                code.extend((SPLIT, 2, at + 4, at + 6, CALL, number) if skip else (CALL, number))
+                code.append(OPTION if skip else CALL)
+                code.append(number)
+            elif kind is Seq:
+                known = self._copies.get(id(part))
+                if known is None:
+                    self._sequence(part)  # type: ignore[arg-type]
+                else:
+                    code.extend(known[0])
+            elif kind is Ref:
+                code.append(OPTION if part.name in self.nulls else CALL)  # type: ignore[attr-defined]
+                code.append(self.rules.rule(part.name))  # type: ignore[attr-defined]
             else:
-                emitters[kind](part, False)  # type: ignore[operator]
-        return self._leave(tail)
+                self.emitters[kind](part, False)  # type: ignore[operator]
+
+    def _sequence(self, expr: Seq) -> None:
+        """A sequence in a sequence. Without addresses in it, its code is the same wherever it stands."""
+        start = len(self.code)
+        self._parts(expr.parts)
+        if len(expr.parts) > 1 and all(type(part) in _MOVABLE for part in expr.parts):
+            self._copies[id(expr)] = (self.code[start:], expr)
 
     def _choice(self, expr: Choice, tail: bool) -> None:
         parts = expr.parts

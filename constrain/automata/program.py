@@ -3,7 +3,8 @@
 ``0..255`` match that byte; other instructions:
 
     END                      the text is complete (only at address 0)
-    CALL rule                push the address after it, enter the rule (skipping nullable rules is explicit code)
+    CALL rule                push the address after it, enter the rule
+    OPTION rule              the same, or go on without it (so nullable rules are called)
     TAIL rule                enter the rule, return to our caller: lists do not grow the stack
     SPLIT n a1 .. an         go on at each address
     JUMP a     RETURN
@@ -77,8 +78,8 @@ class Program:
 class ProgramBuilder:
     """Grows the program of one grammar. Not thread-safe.
 
-    ``leaf(terminal)`` gives the start state of its leaf automaton, ``dead`` if it is empty; ``bag(rules)`` the shape
-    before a bag's first element. ``leaves_at_once``: make all leaves of a rule when the rule is first looked at, not
+    ``leaf(terminal)`` gives the start state of its leaf automaton, ``dead`` if it is empty, ``known_leaf(terminal)`` the
+    same or ``None`` where it is not made yet; ``bag(rules)`` the shape before a bag's first element. ``leaves_at_once``: make all leaves of a rule when the rule is first looked at, not
     when they are called (where a vocabulary cannot spell some symbols, any leaf may turn out to be empty).
     """
 
@@ -86,6 +87,7 @@ class ProgramBuilder:
         self,
         grammar: Grammar,
         leaf: NewLeaf,
+        known_leaf: Callable[[Terminal], int | None],
         bag: Callable[[BagRules], int],
         *,
         dead: int,
@@ -99,7 +101,7 @@ class ProgramBuilder:
         self.program = Program()
         self.grammar, self.dead, self.leaves_at_once = grammar, dead, leaves_at_once
         self.changed: list[int] = []  # rules whose entry has been set since ``taken``
-        self._new_leaf, self._new_shape = leaf, bag
+        self._new_leaf, self._known_leaf, self._new_shape = leaf, known_leaf, bag
         self._leaves: dict[int, int] = {}  # id(terminal) -> start state
         self._rules: dict[str, Expr] = {}  # all that have been looked at, without parts that match nothing
         self._nulls: set[str] = set()
@@ -113,6 +115,8 @@ class ProgramBuilder:
         # No cycle: an automaton, and a vocabulary's index with it, must go as soon as nobody uses it.
         self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
         self._where = grammar.start
+        rules = grammar.rules
+        self._sound = rules.sound if isinstance(rules, RulesOnDemand) else frozenset()
         try:
             self._learn(grammar.start)
         except RecursionError:
@@ -141,6 +145,10 @@ class ProgramBuilder:
 
     def _learn(self, name: str) -> None:
         """Look at a rule and those that it leads to: drop what matches nothing, find what matches the empty text."""
+        if name in self._sound:
+            self._productive.add(name)
+            self._rules[name] = self.grammar.rules[name]
+            return
         found = reachable(self.grammar, name, self._productive)
         self._productive.update(found.waiting)
         rules = self._usable(name, found.rules, found.has_never, self._empty_leaves(found.terminals))
@@ -196,7 +204,7 @@ class ProgramBuilder:
             number = len(self.program.entries)
             known = self._leaf_rules[id(terminal)] = (number, terminal_nullable(terminal))
             self.program.terminals[number] = terminal  # kept alive, so its id() stays its own
-            start = self._leaves.get(id(terminal))
+            start = self._leaves.get(id(terminal)) or self._known_leaf(terminal)
             self.program.entries.append(UNMADE if start is None else -start)
             self.program.ranks.append(0 if start is None else LAST_RANK)
             self.changed.append(number)

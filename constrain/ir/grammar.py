@@ -9,7 +9,7 @@ with no word written twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
@@ -197,14 +197,19 @@ class RulesOnDemand(Mapping[str, Expr]):
     ``made`` are the rules that there are, ``waiting`` what makes each of the others and returns it; making one may add to
     both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches something
     but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at it before
-    it is called. Not thread-safe: the automaton holds its lock.
+    it is called. ``sound`` are the names of rules of which moreover no part matches nothing: neither need it look at
+    them then. Not thread-safe: the automaton holds its lock.
     """
 
     def __init__(
-        self, made: dict[str, Expr], waiting: dict[str, Callable[[], Expr]], forget: Callable[[], None] = lambda: None
+        self,
+        made: dict[str, Expr],
+        waiting: dict[str, Callable[[], Expr]],
+        sound: Set[str] = frozenset(),
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
-        """``forget`` is called when the rules are gone or all made: it lets go of what making them needs."""
-        self.made, self.waiting, self._forget = made, waiting, forget
+        """``forget`` is called when the rules are gone: it lets go of what making them needs."""
+        self.made, self.waiting, self.sound, self._forget = made, waiting, sound, forget
 
     def __getitem__(self, name: str) -> Expr:
         make = self.waiting.get(name)

@@ -33,7 +33,7 @@ NO_WORDS, WORDS_MISSING = 0, 1  # sets of words: the empty one, and one that is 
 NO_SHAPE = -1
 
 # Opcodes of the grammar program; 0..255 match that byte.
-END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG = 256, 257, 258, 259, 260, 261, 262, 263
+END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG, OPTION = 256, 257, 258, 259, 260, 261, 262, 263, 264
 # Opcodes of a leaf program (over symbols).
 L_MATCH, L_CLASS, L_SPLIT, L_JUMP = 0, 1, 2, 3
 # Encodings.

@@ -31,6 +31,7 @@ from constrain.kernels.layout import (
     MAY_END,
     NO_SHAPE,
     NO_WORDS,
+    OPTION,
     RECORDING,
     RETURN,
     ROW_WANTED,
@@ -274,6 +275,10 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
         status = add_item(g, code[pc + 1], 0, stack, fresh)
     elif op == CALL:
         status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+    elif op == OPTION:
+        status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+        if status >= 0:
+            status = add_item(g, pc + 2, 0, stack, fresh)
     elif op == TAIL:
         start = i32(g, GA.RULE_ENTRY)[code[pc + 1]]
         if start < 0:

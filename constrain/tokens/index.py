@@ -146,6 +146,10 @@ class VocabularyIndex:
                     start = self._leaves[key] = self._add_leaf(*key)
         return start
 
+    def known_leaf(self, terminal: Terminal) -> int | None:
+        """The same, but ``None`` where the automaton is not made yet."""
+        return self._leaves.get((terminal.rx, terminal.encoding, terminal.low, terminal.high, terminal.exclude))
+
     def _add_chunk(self) -> None:
         """Successor rows for another 16,384 leaf states."""
         if len(self._chunks) == MAX_CHUNKS:

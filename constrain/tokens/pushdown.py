@@ -54,8 +54,10 @@ class PushdownAutomaton:
         self._table = self.arena.address
         self.memories = Memories(self.arena)
         with collected_later():
-            add_bag, at_once = self.memories.add, bool(self.index.missing)
-            self._builder = ProgramBuilder(grammar, self.index.leaf, add_bag, dead=DEAD, leaves_at_once=at_once)
+            index = self.index
+            leaves = index.leaf, index.known_leaf
+            at_once = bool(index.missing)
+            self._builder = ProgramBuilder(grammar, *leaves, self.memories.add, dead=DEAD, leaves_at_once=at_once)
         self.program: Program = self._builder.program
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()

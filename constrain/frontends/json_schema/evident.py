@@ -33,12 +33,14 @@ class Evident:
 
     Only for documents of one resource without dynamic names: elsewhere one object may mean several things.
     ``closed``: ``properties`` alone means no others. ``ready`` are the outcomes by identity of the schema, ``left`` the
-    schemas that were too deep to be looked at: they are to be looked at again.
+    schemas that were too deep to be looked at: they are to be looked at again. ``partly`` are the identities of evident
+    schemas of which some part, which a value can do without, is not evident.
     """
 
     def __init__(self, resolver: Resolver, closed: bool, lower: Callable[[Located], Outcome]) -> None:
         self.ready: dict[int, Outcome] = {}
         self.left: list[Located] = []
+        self.partly: set[int] = set()
         self._resolver, self._closed, self._lower = resolver, closed, lower
         self._known: dict[int, bool] = {}
         dialect = resolver.dialect(resolver.root)
@@ -67,26 +69,68 @@ class Evident:
         self._depth -= 1
         return found
 
+    def is_object(self, schema: dict[str, Any]) -> bool:
+        """Is it an evident schema of objects, and of nothing else, that says something about members?"""
+        if schema.get("type") != "object" or not self._known.get(id(schema)) or self.ready.get(id(schema)) is not None:
+            return False
+        return "properties" in schema or schema.get("additionalProperties").__class__ is dict
+
+    def judge(self, located: Located) -> bool:
+        """Is it evident? Nothing is lowered: for the schema that is about to be."""
+        schema, path = located
+        self._known[id(schema)] = False
+        found = self._known[id(schema)] = schema.__class__ is dict and self._judge(schema, path)
+        return found
+
     def _judge(self, schema: dict[str, Any], path: Path) -> bool:
         words = self._words.intersection(schema)
         if "$ref" in words:
             reference = schema["$ref"]
             alone = self._reference_stands_alone or len(words) == 1
-            return alone and isinstance(reference, str) and self.holds(self._resolver.resolve(reference, path))
+            return alone and isinstance(reference, str) and self._judge_target(schema, reference, path)
         kind = schema.get("type")
-        if kind.__class__ is str:
-            if len(words) == 1:
-                return kind in TYPE_BITS
-            if kind == "object":
-                return words <= _OBJECT_WORDS and self._judge_object(schema, path)
-            if kind == "array":
-                return words <= _ARRAY_WORDS and self._judge_array(schema, path)
-            return "enum" in words and len(words) == 2 and kind == "string" and _has_string(schema["enum"])
-        if kind is None:
+        if kind.__class__ is list:
+            return self._judge_types(kind, words, schema, path)
+        if len(words) == 1:
+            (word,) = words
+            if word == "type":
+                return kind.__class__ is str and kind in TYPE_BITS
+            if word == "anyOf" or word == "allOf":
+                return self._judge_branches(word, schema, path)
+        if kind is None or kind == "object":
             if words <= _OBJECT_WORDS:
                 return self._judge_object(schema, path)
-            return "enum" in words and len(words) == 1 and _has_string(schema["enum"])
-        return False
+        elif kind == "array":
+            return words <= _ARRAY_WORDS and self._judge_array(schema, path)
+        elif kind != "string":
+            return False
+        return len(words) == 1 + (kind is not None) and "enum" in words and _has_string(schema["enum"])
+
+    def _judge_target(self, schema: dict[str, Any], reference: str, path: Path) -> bool:
+        target = self._resolver.resolve(reference, path)
+        evident = self.holds(target)
+        if id(target[0]) in self.partly:
+            self.partly.add(id(schema))
+        return evident
+
+    def _judge_types(self, kinds: list[Any], words: frozenset[str], schema: dict[str, Any], path: Path) -> bool:
+        """Several types, and what is said of objects and arrays; no word that speaks of scalars."""
+        if not kinds or not all(kind.__class__ is str and kind in TYPE_BITS for kind in kinds):
+            return False
+        if not words <= _OBJECT_WORDS | _ARRAY_WORDS:
+            return False
+        objects, arrays = self._judge_object(schema, path), self._judge_array(schema, path)
+        return not _SCALARS.isdisjoint(kinds) or (objects and "object" in kinds) or (arrays and "array" in kinds)
+
+    def _judge_branches(self, word: str, schema: dict[str, Any], path: Path) -> bool:
+        """Alternatives that may overlap, or a conjunction of one schema."""
+        branches, base = schema[word], (path, word)
+        if branches.__class__ is not list or not branches or (word == "allOf" and len(branches) > 1):
+            return False
+        found = [self.holds((branch, (base, str(i)))) for i, branch in enumerate(branches)]
+        if not all(found) or not self.partly.isdisjoint(map(id, branches)):
+            self.partly.add(id(schema))
+        return any(found)
 
     def _judge_object(self, schema: dict[str, Any], path: Path) -> bool:
         properties, required = schema.get("properties", {}), schema.get("required", [])
@@ -95,9 +139,12 @@ class Evident:
             return False
         base, evident, holds = (path, "properties"), True, self.holds
         for name, value in properties.items():
-            if not _is_scalar(value) and not holds((value, (base, name))) and name in required:
-                evident = False
+            if not _is_scalar(value) and not holds((value, (base, name))):
+                self.partly.add(id(schema))
+                evident = evident and name not in required
         others = additional is not False and holds((additional, (path, "additionalProperties")))
+        if additional is not False and not others:
+            self.partly.add(id(schema))
         return evident and all(name.__class__ is str and (others or name in properties) for name in required)
 
     def _judge_array(self, schema: dict[str, Any], path: Path) -> bool:
@@ -106,7 +153,10 @@ class Evident:
             return False
         if utmost is not None and (utmost.__class__ is not int or utmost < fewest):
             return False
-        return self.holds((items, (path, "items"))) or not fewest
+        evident = self.holds((items, (path, "items")))
+        if not evident:
+            self.partly.add(id(schema))
+        return evident or not fewest
 
 
 def _is_scalar(schema: Any) -> bool:

@@ -43,7 +43,8 @@ class Layout:
         self.blanks_after: Expr = self.blanks if self.free else EMPTY
         self.comma: Expr = self.item(Literal(b"," + blank.encode()))
         self.colon_bytes = b":" + blank.encode()
-        self.mark: Expr = Literal(self.colon_bytes)
+        mark = Literal(self.colon_bytes)
+        self.colon: Expr = Seq(self.blanks, mark, self.blanks) if self.free else mark
         self.open_array: Expr = self.item(Literal(b"["))
         self.open_object: Expr = self.item(Literal(b"{"))
         self.close_array: Expr = Literal(b"]")
@@ -79,14 +80,14 @@ class Layout:
     def member(self, key: bytes, value: Expr) -> Expr:
         """An object member whose key is spelled ``key``, quotes included."""
         if self.free:
-            return Seq(Literal(key), self.blanks, self.mark, self.blanks, value, self.blanks)
+            return Seq(Literal(key), self.colon, value, self.blanks)
         return Seq(Literal(key + self.colon_bytes), value)
 
     def after_key(self, value: Expr) -> Expr:
         """What follows the key of a member."""
         if self.free:
-            return Seq(self.blanks, self.mark, self.blanks, value, self.blanks)
-        return Seq(self.mark, value)
+            return Seq(self.colon, value, self.blanks)
+        return Seq(self.colon, value)
 
     def list_of(self, items: Sequence[Expr]) -> Expr:
         """All the items, with commas between them."""

@@ -40,7 +40,7 @@ from constrain.frontends.json_schema.languages import Languages
 from constrain.frontends.json_schema.layout import ANY_NAME, BOOLEAN_VALUE, NULL_VALUE, Layout
 from constrain.frontends.json_schema.membership import Membership
 from constrain.frontends.json_schema.numbers import exact, number_rx
-from constrain.frontends.json_schema.objects import object_expr
+from constrain.frontends.json_schema.objects import evident_object, object_expr
 from constrain.frontends.json_schema.outcome import Impossible, Outcome, union_of
 from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed, pointer
 from constrain.frontends.json_schema.quick import Quick
@@ -102,6 +102,7 @@ class Lowering:
             self.evident = Evident(resolver, policy.closed, lambda located: self.lower(located, 1))
         self.rules: dict[str, Expr] = {}
         self.later: dict[str, Callable[[], Expr]] = {}  # rules that are made when they are asked for
+        self.sound = {ANY_NAME}  # rules without parts that match nothing
         self.names: dict[Key, str] = {}
         self.waiting: list[tuple[str, list[Facts] | Located]] = []
         self.unenforced: dict[tuple[str, str], UnsupportedSchema] = {}
@@ -116,6 +117,8 @@ class Lowering:
         root = (self.root, self.resolver.root)
         self.names[frozenset((self._key(root),))] = "#"
         self.rules["#"] = NEVER
+        if self.evident is not None and self.evident.judge(root) and id(root[0]) not in self.evident.partly:
+            self.sound.add("#")
         outcome = self._body(root)
         if not isinstance(outcome, Impossible):
             self.rules["#"] = outcome
@@ -189,6 +192,10 @@ class Lowering:
     def _body(self, located: Located) -> Outcome:
         """The expression of a schema that is a rule."""
         if type(located[0]) is dict:
+            if self.evident is not None and self.evident.is_object(located[0]) and not self.any_order:
+                expr = evident_object(self, *located, closed=self.reader.closed)
+                if expr is not None:
+                    return expr
             facts = self.reader.read(*located)
             if facts.is_flat:
                 return self._emit(facts, 0)
@@ -222,7 +229,14 @@ class Lowering:
         if name is None:
             name = self.names[key] = self._free_name("#" + pointer(located[1]))
             self.later[name] = partial(self._make_later, located)
+            if self._is_sound(located):
+                self.sound.add(name)
         return Ref(name)
+
+    def _is_sound(self, located: Located) -> bool:
+        """Is the schema, and are all its parts, evident?"""
+        evident = self.evident
+        return evident is not None and evident.holds(located) and id(located[0]) not in evident.partly
 
     def _meeting(self, located: Located, depth: int) -> Outcome:
         """The union of the alternatives: a rule, unless they are scalars. (One rule for each meeting of schemas ends
@@ -418,7 +432,7 @@ class Lowering:
 
 def _has_parts(schema: dict[str, Any]) -> bool:
     """Is the schema one of objects or arrays that say something about their parts?"""
-    if "properties" in schema or schema.get("additionalProperties").__class__ is dict:
+    if "properties" in schema or schema.get("additionalProperties").__class__ is dict or "anyOf" in schema:
         return True
     items = schema.get("items")
     return items.__class__ is dict and not BESIDE_TYPE.isdisjoint(items)

@@ -8,6 +8,7 @@ Keys that only few strings satisfy (a pattern such as ``^(a|b)$``) count as decl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from constrain.automata.regions import Region, regions
 from constrain.errors import LimitExceeded
@@ -16,7 +17,7 @@ from constrain.frontends.json_schema.languages import few_words, is_nothing, mee
 from constrain.frontends.json_schema.layout import ANY_TEXT, QUOTE
 from constrain.frontends.json_schema.matching import matches
 from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome, union_of
-from constrain.frontends.json_schema.pointer import pointer
+from constrain.frontends.json_schema.pointer import Path, pointer
 from constrain.frontends.json_schema.values import spell_string
 from constrain.frontends.json_schema.witnesses import declared_names, partitions
 from constrain.ir.grammar import Bag, Expr, Item, Joined, Seq, Terminal
@@ -65,6 +66,27 @@ def object_expr(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
     if possible is None:
         return ways[0] if ways else Impossible(facts.path, "a member is asked for that no key can have")
     return layout.object(possible)
+
+
+def evident_object(lowerer: Lowerer, schema: dict[str, Any], path: Path, closed: bool) -> Expr | None:
+    """What ``object_expr`` gives for an evident schema (``evident.py``) of declared members, without detours: nearly all
+    rules are made here. ``None`` where it does not look at all: members that are required and not declared.
+    """
+    layout, properties, required = lowerer.layout, schema.get("properties", {}), schema.get("required", ())
+    if not all(name in properties for name in required):
+        return None
+    base, parts = (path, "properties"), []
+    for name, value in properties.items():
+        expr = lowerer.lower((value, (base, name)), 1)
+        if type(expr) is not Impossible:  # else the member may be absent, and must be
+            parts.append((layout.member(spell_string(name), expr), name in required))  # type: ignore[arg-type]
+    additional = schema.get("additionalProperties", not (closed and "properties" in schema))
+    if additional is not False:
+        kind = Kind(ANY_TEXT, (additional, (path, "additionalProperties")))
+        others = _item(lowerer, kind, tuple(properties), 0, 1)
+        if others:
+            parts.append((Bag(tuple(others), layout.comma, low=1), False))
+    return layout.object(Joined(tuple(parts), layout.comma))
 
 
 def _is_free(facts: Facts) -> bool:
