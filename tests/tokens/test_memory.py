@@ -19,6 +19,7 @@ from constrain.ir.grammar import Grammar
 from constrain.kernels.layout import V
 from constrain.testing import byte_vocabulary
 from constrain.tokens import index as indexes
+from constrain.tokens import reserved
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 
@@ -36,7 +37,7 @@ GRAMMARS = [
 
 @pytest.fixture
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(indexes, "LEAST_ROWS", 4)
+    monkeypatch.setattr(reserved, "LEAST_ROWS", 4)
     return 4
 
 
@@ -61,7 +62,7 @@ def walk_together(left: list[PushdownAutomaton], right: list[PushdownAutomaton],
 def test_masks_do_not_depend_on_the_room_for_rows(tokens: list[bytes], grammars: list[Grammar], rng: Random) -> None:
     vocabulary = byte_vocabulary(*tokens)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(indexes, "LEAST_ROWS", 4)
+        patch.setattr(reserved, "LEAST_ROWS", 4)
         tight = VocabularyIndex(vocabulary, 1)
     assert len(tight.arena.array("K_ENTRY")) == 4
     roomy = VocabularyIndex(vocabulary, ROOMY)
