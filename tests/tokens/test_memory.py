@@ -122,6 +122,26 @@ def test_rows_in_use_are_not_the_ones_to_go(few_rows: int) -> None:
     assert index.counters()["evictions"] >= 2 * few_rows
 
 
+@pytest.mark.parametrize("rows", [2, 4])
+def test_rows_that_a_row_is_made_of_stay_meanwhile(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of an open object's keys is that of any string without some tokens: both must be there at once."""
+    monkeypatch.setattr(reserved, "LEAST_ROWS", rows)
+    names = ["a", "b", "ab", "ba", "aa", "bb"]
+    vocabulary = byte_vocabulary(*(f'{name}"'.encode() for name in names), b"ab", b"xy")
+    tight, roomy = VocabularyIndex(vocabulary, 1), VocabularyIndex(vocabulary, ROOMY)
+    for chosen in [*names, *reversed(names), *names[::2], *names]:
+        grammar = constrain.json_schema({"properties": {chosen: True}, "required": [chosen]})
+        masks = []
+        for index in (tight, roomy):
+            automaton = PushdownAutomaton(grammar, vocabulary, index)
+            state = automaton.advance_bytes(automaton.start(), b'{"' + chosen.encode() + b'":1,"')
+            assert state is not None
+            masks.append(mask_of(automaton, state).tolist())
+        assert masks[0] == masks[1]
+        check_pool(tight)
+    assert tight.counters()["evictions"] > len(names)
+
+
 def test_a_full_index_is_left_to_those_who_use_it() -> None:
     vocabulary = byte_vocabulary(b"ab", b"ba")
     memory = 1 << 17  # half of it: some 60 leaf states
