@@ -1,14 +1,16 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
 A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), a vocabulary from a tokenizer
-(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. The
-transformers plug-in is ``constrain.adapters.transformers``.
+(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A ``Compiler``
+remembers automata, for those who compile the same again and again. The transformers plug-in is
+``constrain.adapters.transformers``.
 """
 
 from __future__ import annotations
 
 import time
 
+from constrain.compiler import Compiler
 from constrain.errors import (
     ConstrainError,
     ConstraintViolation,
@@ -25,7 +27,6 @@ from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
-from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
 from constrain.vocab.vocabulary import Vocabulary
@@ -35,6 +36,9 @@ __version__ = "0.1.0"
 
 def compile(grammar: Grammar, vocabulary: Vocabulary) -> PushdownAutomaton:
     """The token automaton of a grammar over a vocabulary. Lazy: most work is done when states are first asked for.
+
+    Every call makes a new automaton (an automaton grows with use, so it lives as long as its owner wants); all share
+    the masks of terminals. See ``Compiler`` for one that remembers.
 
     Raises ``GrammarError`` where the language is empty or a rule is missing, ``VocabularyError`` where the vocabulary
     cannot spell a text that the grammar needs, ``LimitExceeded``; warns (``GrammarWarning``) of unusable rules.
@@ -55,11 +59,12 @@ def warmup() -> float:
     matcher.mask()
     matcher.advance(ord("{"))
     matcher.advance_bytes(b'"b": [1]}')
-    VocabularyIndex.of(tiny).arena.grow_all()
+    automaton.arena.grow(automaton.arena.layout.n["stack"])
     return time.perf_counter() - begin
 
 
 __all__ = [
+    "Compiler",
     "ConstrainError",
     "ConstraintViolation",
     "DeadEnd",

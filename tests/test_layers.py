@@ -20,7 +20,7 @@ LADDER = (
     ("frontends",),
     ("bits",),
     ("tokens",),
-    ("hazards", "matcher", "members", "testing"),
+    ("compiler", "hazards", "matcher", "members", "testing"),
     ("schema_report",),
     ("__init__",),
     ("mask",),

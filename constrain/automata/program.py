@@ -23,6 +23,7 @@ matches the empty string. They are found for all rules that can be reached, but 
 from __future__ import annotations
 
 import warnings
+import weakref
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class ProgramBuilder:
         self._parts: dict[int, tuple[int, Expr]] = {}  # id(expr) -> (rule number, the expression: kept alive)
         self._unmade: dict[int, tuple[str, Expr | None]] = {}  # rule number -> (name, body of a nameless rule)
         self._last_rank = LAST_RANK - 1
-        self._emitter = Emitter(self.program.code, self, self._nulls)
+        # No cycle: an automaton, and a vocabulary's index with it, must go as soon as nobody uses it.
+        self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
         self._where = grammar.start
         rules = grammar.rules
         self._sound = rules.sound if isinstance(rules, RulesOnDemand) else frozenset()

@@ -13,13 +13,24 @@ from constrain.kernels.census import count_closers, count_exits, count_inside, f
 from constrain.kernels.exclude import clear_closed, find_closed_words, is_below
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import helper, inline
-from constrain.kernels.layout import CAN_END, CAN_GO_ON, DEAD, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
+from constrain.kernels.layout import (
+    CAN_END,
+    CAN_GO_ON,
+    DEAD,
+    DENSE,
+    EVICTED,
+    HAS_EXIT_UNKNOWN,
+    NO_EXIT,
+    V_FULL,
+    VA,
+    VN,
+)
 from constrain.kernels.leaf import free_state, plain_state, sort_set, step_leaf
 from constrain.kernels.pointers import i32, room, u8
+from constrain.kernels.rows import begin_find, is_filled, keep_row, take_row
 from constrain.kernels.trie import intern_residual, set_bit
 
 SAME_EXIT = -2  # E_EXIT of an entry whose exit is that of E_ALSO
-DENSE = -1  # E_SIZE of an entry whose tokens are a row of words
 
 
 @helper
@@ -116,12 +127,16 @@ def distinct(values: Any, size: Any) -> Any:
 
 @helper
 def find_entry(v: Any, node: Any, state: Any) -> Any:
-    """The entry of (node, state), built at its first use; negative: grow and retry."""
+    """The entry of (node, state), built where it or its row is not there; negative: grow and retry.
+
+    Its rows stay until the next call: add its tokens before.
+    """
+    begin_find(v)
     state = free_state(v, i32(v, VA.S_WIDE)[state])
     if state < 0:
         return state
     item = look_up(v, node, state, -1)
-    if item != 0:
+    if item != 0 and is_filled(v, item):
         return item
     if i32(v, VA.S_WORD)[state] != 0:
         return find_excluding(v, node, state)
@@ -133,7 +148,7 @@ def find_plain(v: Any, node: Any, state: Any) -> Any:
     """The entry of a state that excludes no words."""
     state = i32(v, VA.S_WIDE)[state]
     item = look_up(v, node, state, -1)
-    return item if item != 0 else build_entry(v, node, state)
+    return item if item != 0 and is_filled(v, item) else build_entry(v, node, state)
 
 
 @helper
@@ -153,17 +168,16 @@ def find_excluding(v: Any, node: Any, state: Any) -> Any:
         if item >= 0:
             i32(v, VA.E_EXIT)[item] = SAME_EXIT
         return item
-    words, rows, first = v[VN.WORDS], i32(v, VA.E_ROW), v[VN.row]
-    if first + words > room(v, VA.E_ROW):
-        return V_FULL - VN.row
-    for i in range(words):
+    rows, first = i32(v, VA.E_ROW), take_row(v)
+    if first < 0:
+        return first
+    for i in range(v[VN.WORDS]):
         rows[first + i] = 0
     add_tokens_at(v, base, rows, first)
     clear_closed(v, rows, first, closed)
     item = publish_entry(v, node, state, -1, 0, 0)
     if item >= 0:
-        i32(v, VA.E_FROM)[item], i32(v, VA.E_SIZE)[item] = first, DENSE
-        v[VN.row] = first + words
+        keep_row(v, item, first)
     return item
 
 
@@ -179,7 +193,7 @@ def build_entry(v: Any, node: Any, state: Any) -> Any:
     high, twin = i32(v, VA.L_HIGH)[leaf], i32(v, VA.L_TWIN)[leaf]
     left = v[VN.LONGEST] if high < 0 else min(high - i32(v, VA.S_COUNT)[state], v[VN.LONGEST])
     part = look_up(v, node, twin, left)
-    if part == 0:
+    if part == 0 or not is_filled(v, part):
         part = publish_entry(v, node, twin, left, 0, count_inside(v, census, left))
         if part < 0:
             return part
@@ -209,9 +223,16 @@ def census_of(v: Any, state: Any) -> Any:
 
 @helper
 def publish_entry(v: Any, node: Any, state: Any, left: Any, also: Any, size: Any) -> Any:
-    """Make the entry of ``X_ID[:size]`` and entry ``also``; negative (``size`` too): grow and retry."""
+    """Make the entry of ``X_ID[:size]`` and entry ``also``; negative (``size`` too): grow and retry.
+
+    Where it exists, only a row that has been given up is written again: an exit, once found, stays.
+    """
     if size < 0:
         return size
+    item = look_up(v, node, state, left)
+    if item != 0:
+        status = store_tokens(v, item, size) if i32(v, VA.E_SIZE)[item] == EVICTED else 0
+        return item if status >= 0 else status
     item = v[VN.entry]
     if item >= room(v, VA.entry_hash):
         return V_FULL - VN.entry
@@ -244,15 +265,14 @@ def store_tokens(v: Any, item: Any, size: Any) -> Any:
         v[VN.entryid] = first + size
         starts[item], sizes[item] = first, size
         return 0
-    rows, first = i32(v, VA.E_ROW), v[VN.row]
-    if first + words > room(v, VA.E_ROW):
-        return V_FULL - VN.row
+    rows, first = i32(v, VA.E_ROW), take_row(v)
+    if first < 0:
+        return first
     for i in range(words):
         rows[first + i] = 0
     for i in range(size):
         set_bit(rows, (first << 5) + found[i])
-    v[VN.row] = first + words
-    starts[item], sizes[item] = first, DENSE
+    keep_row(v, item, first)
     return 0
 
 

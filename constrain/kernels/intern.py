@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.jit import entry, inline
+from constrain.kernels.jit import inline
 
 
 @inline
@@ -29,14 +29,3 @@ def publish(hashes: Any, table: Any, slot: Any, item: Any, key: Any) -> None:
     """Make a complete item findable."""
     hashes[item] = key
     table[slot] = item
-
-
-@entry
-def rehash(hashes: Any, used: Any, table: Any) -> None:
-    """Fill an empty ``table`` with items 1..used-1, whose hashes are known."""
-    size = len(table)
-    for item in range(1, used):
-        slot = find(size, hashes[item])
-        while table[slot] != 0:
-            slot = (slot + 1) & (size - 1)
-        table[slot] = item

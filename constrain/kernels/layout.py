@@ -19,6 +19,7 @@ END_PC = 0  # the program counter of END: the text is complete
 ROOT = 0  # trie node of the empty string; also "no such child"
 EMPTY_STACK = 0
 HAS_EXIT_UNKNOWN, NO_EXIT = 0, -1
+DENSE, EVICTED = -1, -2  # E_SIZE: the tokens are a row of words; that row has been given up
 
 CHUNK_BITS = 14  # leaf states in a chunk of successor rows: 16,384 rows, 16 MiB
 
@@ -81,9 +82,11 @@ VOCABULARY_GROUPS = (
     Group("element", {"S_ELEMENT": ("i4", 1)}),
     # Leaf entries: for (node, leaf state), the tokens that stay in the leaf and where the others leave it.
     Group("entry", {"E_NODE": ("i4", 1), "E_STATE": ("i4", 1), "E_FROM": ("i4", 1), "E_SIZE": ("i4", 1),
-                    "E_EXIT": ("i4", 1), "E_ALSO": ("i4", 1), "E_LEFT": ("i4", 1)}, interned=True),
+                    "E_EXIT": ("i4", 1), "E_ALSO": ("i4", 1), "E_LEFT": ("i4", 1), "E_USED": ("i4", 1)},
+          interned=True),
     Group("entryid", {"E_ID": ("i4", 1)}),
-    Group("row", {"E_ROW": ("i4", 1)}),  # dense rows, WORDS words each
+    Group("row", {"E_ROW": ("i4", 1)}),  # a pool of dense rows, WORDS words each (rows.py). Never grows.
+    Group("rowslot", {"K_ENTRY": ("i4", 1)}),  # the entry that each row of the pool belongs to
     # Censuses (census.py): what each token needs of an unbounded repeat.
     Group("census", {n: ("i4", 1) for n in ("Z_TWIN", "Z_FROM", "Z_SIZE", "Z_CLOSER0", "Z_CLOSERS", "Z_NODE0",
                                             "Z_NODES")}),
@@ -149,7 +152,7 @@ class Layout:
         self.size = slot
 
 
-V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST"), full=-1)
+V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST", "FIND", "HAND", "EVICTIONS"), full=-1)
 G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...

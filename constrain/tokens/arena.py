@@ -1,62 +1,83 @@
-"""``Arena``: the arrays behind one kernel table, grown by doubling when a kernel says that a group is full."""
+"""``Arena``: the arrays behind one kernel table, grown when a kernel says that a group is full.
+
+All arrays begin in one buffer; a group that grows moves to a buffer of its own. Whoever reads arrays from Python holds
+the lock of the index: only kernels are safe beside one that grows (``kernels/growth.py``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from constrain.errors import LimitExceeded
-from constrain.kernels.intern import rehash
+from constrain.kernels.growth import move
 from constrain.kernels.layout import Group, Layout
+from constrain.tokens.storage import address_of, zeros
 
+Buffer = npt.NDArray[np.uint8]
 Longs = npt.NDArray[np.int64]
 
 MAX_ITEMS = 1 << 28
+SMALL = 1 << 14  # items up to which a group grows fourfold, then twofold
+
+
+class Span(NamedTuple):
+    """An array inside a buffer: where it begins, in bytes, and its items."""
+
+    start: int
+    items: int
+    kind: np.dtype[Any]
+
+
+class Places(NamedTuple):
+    """Where the arrays of some groups lie in one buffer.
+
+    spans   by name
+    slots   (2 * arrays,) what their slots of the table hold for a buffer at address 0
+    plan    the same for ``move``: three numbers for each array, and their address
+    nbytes  size of the buffer
+    """
+
+    spans: dict[str, Span]
+    slots: Longs
+    plan: tuple[Longs, int]
+    nbytes: int
 
 
 class Arena:
     """Owns the arrays of a ``Layout``. Kernels get ``address``, that of its table; ``array(name)`` is a live array."""
 
     def __init__(self, layout: Layout, sizes: dict[str, int]) -> None:
-        self.layout = layout
-        self.table = np.zeros(layout.size, np.int64)
-        self.address = int(self.table.ctypes.data)
-        self._arrays: dict[str, npt.NDArray[Any]] = {}
-        self._spans: dict[str, tuple[int, int]] = {}  # of arrays that still lie in the buffer of ``like``
-        self._buffer = np.zeros(0, np.int32)
-        self.growers: dict[str, Callable[[], None]] = {}  # groups that grow in a way of their own
-        for group in layout.groups:
-            self._allocate(group, sizes.get(group.name, 1))
+        """``sizes``: items to begin with, for each group (memory that is not touched costs nothing)."""
+        places = _place((group, sizes.get(group.name, 1)) for group in layout.groups)
+        self._begin(layout, places, zeros(places.nbytes))
 
     @classmethod
     def like(cls, model: Arena) -> Arena:
-        """A fresh arena of the same sizes, all zero, in one allocation: for arenas that are made often.
-
-        ``model`` must hold int32 arrays only and never have grown. NumPy arrays are made when they are asked for: most
-        never are.
-        """
-        slots, offsets, spans, total = model._packing
+        """A fresh arena of the sizes that ``model`` began with: one allocation, for arenas that are made often."""
         arena = cls.__new__(cls)
-        arena.layout = model.layout
-        arena.growers = {}
-        arena._arrays, arena._spans, arena._buffer = {}, spans, np.zeros(total, np.int32)
-        arena.table = model.table.copy()
-        arena.address = int(arena.table.ctypes.data)
-        arena.table[slots] = offsets + int(arena._buffer.ctypes.data)
+        arena._begin(model.layout, model._places, zeros(model._places.nbytes))
         return arena
 
-    @cached_property
-    def _packing(self) -> tuple[Longs, Longs, dict[str, tuple[int, int]], int]:
-        """The arrays in one buffer: their slots in the table, byte offsets, (start, end) by name; the buffer's size."""
-        sizes = [array.size for array in self._arrays.values()]
-        starts = np.cumsum([0, *sizes])
-        spans = dict(zip(self._arrays, zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True), strict=True))
-        slots = np.array([self.layout.at[name] for name in self._arrays])
-        return slots, 4 * starts[:-1], spans, int(starts[-1])
+    def _begin(self, layout: Layout, places: Places, buffer: Buffer) -> None:
+        self.layout = layout
+        self.growers: dict[str, Callable[[], None]] = {}  # groups that grow in a way of their own
+        self.growths = 0
+        self.nbytes = buffer.nbytes  # reserved for arrays; what was never touched takes no memory
+        self._places = places
+        self._homes: dict[str, tuple[Buffer, Places]] = {}  # of the arrays of groups that have grown
+        self._arrays: dict[str, npt.NDArray[Any]] = {}  # made when they are asked for: most never are
+        self._buffer = buffer
+        self.constant_bytes = 0  # of arrays that were put
+        self.table = np.zeros(layout.size, np.int64)
+        self.address = address_of(self.table)
+        slots = self.table[len(layout.n) :]
+        slots[:] = places.slots
+        slots[::2] += address_of(buffer)
 
     def __getitem__(self, name: str) -> int:
         """A counter."""
@@ -69,14 +90,18 @@ class Arena:
         """The array behind ``name``; a later ``grow`` of its group replaces it."""
         found = self._arrays.get(name)
         if found is None:
-            first, last = self._spans[name]
-            found = self._arrays[name] = self._buffer[first:last]
+            buffer, places = self._homes.get(name, (self._buffer, self._places))
+            start, items, kind = places.spans[name]
+            found = self._arrays[name] = buffer[start : start + items * kind.itemsize].view(kind)
         return found
 
     def put(self, name: str, values: npt.NDArray[Any]) -> None:
         """Replace an array that never grows by ``values`` (kept, not copied)."""
-        self._arrays[name] = np.ascontiguousarray(values)
-        self._publish(name)
+        array = self._arrays[name] = np.ascontiguousarray(values)
+        slot = self.layout.at[name]
+        self.table[slot : slot + 2] = address_of(array), array.size
+        self.constant_bytes += array.nbytes
+        self.nbytes += array.nbytes
 
     def append(self, group: str, **columns: Any) -> int:
         """Append items to a group that is not interned, one equally long sequence for each array; first number."""
@@ -101,28 +126,26 @@ class Arena:
         return copy
 
     def grow(self, number: int) -> None:
-        """Double the arrays of a group, keeping their contents; rebuild its hash table."""
+        """Give a group larger arrays, keeping their contents; rebuild its hash table."""
         group = self.layout.groups[number]
-        first = next(iter(group.arrays))
-        items = 2 * len(self.array(first)) // group.arrays[first][1]
+        first, (_, width) = next(iter(group.arrays.items()))
+        slot = self.layout.at[first]
+        items = int(self.table[slot + 1]) // width
+        items *= 4 if items < SMALL else 2
         if items > MAX_ITEMS:
             raise LimitExceeded(f"items of kind {group.name!r} in memory", items, MAX_ITEMS, "use a new Vocabulary")
-        # What is interned is dense up to its counter; pages past it were never touched and stay so.
-        used = self[group.name] if group.interned else items
-        old = {name: self.array(name)[: used * width] for name, (_, width) in group.arrays.items()}
-        hashes = self.array(f"{group.name}_hash") if group.interned else None
-        self._allocate(group, items)
-        for name, values in old.items():
-            self._arrays[name][: len(values)] = values
-        if hashes is not None:
-            self._arrays[f"{group.name}_hash"][: len(hashes)] = hashes
-            rehash(self._arrays[f"{group.name}_hash"], self[group.name], self._arrays[f"{group.name}_table"])
-
-    def grow_all(self) -> None:
-        """Double every interned group once: to compile what growing needs ahead of time."""
-        for number, group in enumerate(self.layout.groups):
-            if group.interned:
-                self.grow(number)
+        places = _place_one(self.layout, number, items)
+        buffer = zeros(places.nbytes)
+        used = self[group.name] if group.interned else 0
+        move(self.address, slot, places.plan[1], len(places.spans), address_of(buffer), used)
+        if first in self._homes:
+            self.nbytes -= self._homes[first][0].nbytes
+        self.nbytes += places.nbytes
+        self.growths += 1
+        home = buffer, places
+        for name in places.spans:
+            self._homes[name] = home
+            self._arrays.pop(name, None)
 
     def resolve(self, status: int) -> bool:
         """Grow the group that a kernel's negative ``status`` names; ``False`` when it names none of this arena."""
@@ -132,24 +155,37 @@ class Arena:
         self.growers.get(self.layout.groups[number].name, lambda: self.grow(number))()
         return True
 
-    @property
-    def nbytes(self) -> int:
-        """Memory held by the arrays."""
-        own = (array.nbytes for array in self._arrays.values() if array.base is not self._buffer)
-        return self._buffer.nbytes + sum(own)
 
-    def _allocate(self, group: Group, items: int) -> None:
-        items = 1 << max(items - 1, 0).bit_length()
-        for name, (kind, width) in group.arrays.items():
-            self._arrays[name] = np.zeros(items * width, kind)
-            self._publish(name)
+def weights(layout: Layout, groups: Iterable[str]) -> Longs:
+    """Bytes that an item of each of some groups takes, at the places of their counters; 0 elsewhere."""
+    found = np.zeros(len(layout.n), np.int64)
+    for name in groups:
+        group = layout.groups[layout.n[name]]
+        own = sum(np.dtype(kind).itemsize * width for kind, width in group.arrays.values())
+        found[layout.n[name]] = own + (12 if group.interned else 0)  # its hash, and two slots of the table
+    return found
+
+
+def _place(sizes: Iterable[tuple[Group, int]]) -> Places:
+    """All arrays of some groups, one after another, aligned to 16 bytes, in the order of their slots."""
+    spans: dict[str, Span] = {}
+    start = 0
+    for group, wanted in sizes:
+        unit = 8 // min(np.dtype(kind).itemsize for kind, _ in group.arrays.values())  # so lengths fill eight bytes
+        items = -(-max(wanted, 1) // unit) * unit
+        arrays = {name: (np.dtype(kind), width * items) for name, (kind, width) in group.arrays.items()}
         if group.interned:
-            self._arrays[f"{group.name}_hash"] = np.zeros(items, np.int32)
-            self._arrays[f"{group.name}_table"] = np.zeros(2 * items, np.int32)
-            self._publish(f"{group.name}_hash")
-            self._publish(f"{group.name}_table")
+            slots = 1 << (2 * items - 1).bit_length()
+            hashes = {f"{group.name}_hash": (np.dtype("i4"), items), f"{group.name}_table": (np.dtype("i4"), slots)}
+            arrays.update(hashes)
+        for name, (kind, length) in arrays.items():
+            spans[name] = Span(start, length, kind)
+            start += -(-length * kind.itemsize // 16) * 16
+    rows = [(span.start, span.items, span.kind.itemsize.bit_length() - 1) for span in spans.values()]
+    plan = np.array(rows, np.int64)
+    return Places(spans, plan[:, :2].ravel(), (plan, plan.ctypes.data), start)
 
-    def _publish(self, name: str) -> None:
-        array, slot = self._arrays[name], self.layout.at[name]
-        self.table[slot] = array.ctypes.data
-        self.table[slot + 1] = array.size
+
+@lru_cache(maxsize=256)
+def _place_one(layout: Layout, number: int, items: int) -> Places:
+    return _place([(layout.groups[number], items)])

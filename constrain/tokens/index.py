@@ -36,59 +36,90 @@ from constrain.kernels.layout import (
 from constrain.kernels.leafstep import leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
-from constrain.vocab.trie import build_trie
+from constrain.tokens.reserved import MAX_CHUNKS, build_arena, state_bytes
+from constrain.tokens.storage import zeros
 from constrain.vocab.vocabulary import Vocabulary
 
 ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
 _ANY_TEXT = _rx.repeat(_rx.ANY_CHAR, 0, None)
-MAX_CHUNKS = 128  # 2 GiB of successor rows
+MEMORY = 1 << 30  # default bound of an index, in bytes: half of it for dense rows, half for leaf automata
 MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
 LeafKey = tuple[Rx, str, int, int | None, tuple[str, ...]]
-
-_SIZES = {
-    "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
-    "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 14, "element": 1 << 12, "entry": 1 << 12,
-    "entryid": 1 << 16, "census": 8, "word": 1 << 10,
-}  # fmt: skip
 
 
 class VocabularyIndex:
     """Use ``VocabularyIndex.of(vocabulary)``: there is one for each vocabulary, kept while the vocabulary lives.
 
+    ``memory`` (bytes) bounds it. Half of that is a pool of dense rows: when it is full, rows that were not used lately
+    are given up, and made again when they are asked for. What else grows cannot be given up, as states of automata
+    refer to it. So once it has passed the other half, the index is *full*: ``of`` begins a fresh one for automata
+    compiled from then on, and this one goes with the last automaton that uses it.
+
     ``lock`` guards the arena: kernels write to it, so only one thread may be inside at a time.
     """
 
-    _known: ClassVar[weakref.WeakKeyDictionary[Vocabulary, VocabularyIndex]] = weakref.WeakKeyDictionary()
+    _known: ClassVar[weakref.WeakKeyDictionary[Vocabulary, dict[int, VocabularyIndex]]] = weakref.WeakKeyDictionary()
     _guard = threading.Lock()
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, memory: int = MEMORY, former: VocabularyIndex | None = None) -> None:
+        """``former``: a full index of the same vocabulary, whose constant arrays are shared."""
         self._vocabulary = weakref.ref(vocabulary)
+        self.memory = memory
+        self.generation: int = former.generation + 1 if former and former.memory == memory else 0
         self.lock = threading.RLock()
-        self.arena = _build_arena(vocabulary)
+        self.arena: Arena = build_arena(vocabulary, memory // 2, former.arena if former else None)
         self.table = self.arena.address
         self._chunks: list[npt.NDArray[np.int32]] = []
-        self.arena.growers["chunk"] = self._add_chunk
+        me = weakref.ref(self)  # not a cycle: what a full index holds is given back with its last automaton
+        self.arena.growers |= {"chunk": lambda: _alive(me)._add_chunk(), "row": lambda: _alive(me)._refuse_rows()}
         self._add_chunk()
         self._chunks[0][: FIRST_LEAF_STATE * 256] = DEAD  # UNKNOWN, DEAD and ACCEPTED have no successors
-        self.missing = _missing_bytes(vocabulary)
-        self._unspellable = _unspellable(self.missing)
-        # Bytes that only longer tokens contain: only then can a text be impossible to go on with (``DeadEnd``).
-        single = {token[0] for token in vocabulary.tokens if token is not None and len(token) == 1}
-        self.incomplete = len(single) + len(self.missing) < 256
+        self.missing: frozenset[int] = former.missing if former else _missing_bytes(vocabulary)
+        self._unspellable: _rx.Ranges = former._unspellable if former else _unspellable(self.missing)
+        self.incomplete: bool = former.incomplete if former else _is_incomplete(vocabulary, self.missing)
         self._leaves: dict[LeafKey, int] = {}
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary) -> VocabularyIndex:
+    def of(cls, vocabulary: Vocabulary, memory: int = MEMORY) -> VocabularyIndex:
+        """The index for new automata; automata with equal bounds share one."""
         with cls._guard:
-            index = cls._known.get(vocabulary)
-            if index is None:
-                index = cls._known[vocabulary] = cls(vocabulary)
+            known = cls._known.setdefault(vocabulary, {})
+            index = known.get(memory)
+            if index is None or index.is_full:
+                index = known[memory] = cls(vocabulary, memory, index or next(iter(known.values()), None))
             return index
 
     @property
+    def is_full(self) -> bool:
+        """Has what cannot be given up passed its half of the bound?"""
+        return 2 * self.state_bytes > self.memory
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes used by leaf automata, their entries and residual nodes, dense rows left out."""
+        return state_bytes(self.arena)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes used by dense rows."""
+        return 4 * self.arena["rowslot"] * self.arena["WORDS"]
+
+    @property
     def nbytes(self) -> int:
-        """Memory reserved (pages of chunks that no state has used yet are not resident)."""
+        """Bytes in use, the arrays of the vocabulary included."""
+        return self.state_bytes + self.row_bytes + self.arena.constant_bytes
+
+    @property
+    def reserved(self) -> int:
+        """Bytes reserved: address space, not memory."""
         return self.arena.nbytes + sum(chunk.nbytes for chunk in self._chunks)
+
+    def counters(self) -> dict[str, int]:
+        """Work done and memory used so far, by all automata of the index."""
+        arena = self.arena
+        counts = {name: arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
+        return {**counts, "rows": arena["rowslot"], "evictions": arena["EVICTIONS"], "growths": arena.growths,
+                "generation": self.generation, "shared_bytes": self.nbytes}  # fmt: skip
 
     def leaf(self, terminal: Terminal) -> int:
         """Start state of a terminal's leaf automaton; ``DEAD`` when its language is empty."""
@@ -111,9 +142,13 @@ class VocabularyIndex:
             hint = "simplify its patterns (repeats of repeats), or start afresh with a new Vocabulary object"
             limit = MAX_CHUNKS << CHUNK_BITS
             raise LimitExceeded("states of regular terminals", limit + (1 << CHUNK_BITS), limit, hint)
-        chunk = np.zeros(256 << CHUNK_BITS, np.int32)
+        chunk = zeros(1024 << CHUNK_BITS).view(np.int32)
         self.arena.append("chunk", S_CHUNK=[chunk.ctypes.data])
         self._chunks.append(chunk)
+
+    def _refuse_rows(self) -> None:
+        rows = len(self.arena.array("K_ENTRY"))
+        raise LimitExceeded("dense rows that one entry needs at once", rows + 1, rows, "pass a larger memory=")
 
     def step_leaf(self, state: int, byte: int) -> int:
         """Successor of a leaf state, ``DEAD`` for none."""
@@ -211,6 +246,12 @@ class VocabularyIndex:
         return leaf
 
 
+def _alive(index: weakref.ref[VocabularyIndex]) -> VocabularyIndex:
+    found = index()
+    assert found is not None, "its arena is used by automata, which hold it"
+    return found
+
+
 def _is_any(code: LeafCode) -> bool:
     """Is the program a single class repeated (X*)? Then any window can be met as long as it is not exceeded."""
     return len(code.code) == 8 and code.code[0] == L_SPLIT and code.code[3] == L_CLASS and code.code[5:7] == [L_JUMP, 0]
@@ -304,24 +345,7 @@ def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     return _rx.merge_ranges(ranges)
 
 
-def _build_arena(vocabulary: Vocabulary) -> Arena:
-    trie = build_trie(vocabulary)
-    texts = [token or b"" for token in vocabulary.tokens]
-    nodes, longest = len(trie.byte), max(map(len, texts), default=0)
-    arena = Arena(V, {**_SIZES, "scratch": nodes + 2 * len(trie.ids) + 2 * longest + 4096,
-                      "row": vocabulary.words * 64})  # fmt: skip
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
-        "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
-        "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
-        "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
-    }  # fmt: skip
-    for name, values in arrays.items():
-        arena.put(name, values)
-    arena["NODES"], arena["WORDS"], arena["LONGEST"] = nodes, vocabulary.words, longest
-    arena["node"], arena["id"] = nodes, len(trie.ids)
-    arena["residual"] = arena["step"] = arena["entry"] = 1  # 0 is "free slot" in hash tables
-    arena["leafstate"] = FIRST_LEAF_STATE
-    arena["word"] = 1  # 0 is "no word"
-    arena.array("S_FLAGS")[:FIRST_LEAF_STATE] = (0, 0, 1)  # UNKNOWN, DEAD, ACCEPTED: only the last may end
-    return arena
+def _is_incomplete(vocabulary: Vocabulary, missing: frozenset[int]) -> bool:
+    """Are there bytes that only longer tokens contain? Only then can it be impossible to go on (``DeadEnd``)."""
+    single = {token[0] for token in vocabulary.tokens if token is not None and len(token) == 1}
+    return len(single) + len(missing) < 256

@@ -33,11 +33,12 @@ from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.memories import Memories
 from constrain.vocab.vocabulary import Vocabulary
 
+OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
 PIECE = 64  # bytes of text read in one kernel call
 _SIZES = {
-    "stack": 64, "edge": 128, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
+    "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
     "suspicion": 32,
-    "state": 128, "configuration": 256, "item": 128, "pending": 64, "work": 1024,
+    "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
     "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
 
@@ -49,11 +50,14 @@ class PushdownAutomaton:
     token's bytes. Memory grows with the number of different states asked for.
     """
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
-        """Compile. Raises ``GrammarError`` (empty language, missing rule), ``VocabularyError`` (cannot be spelled)."""
+    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, index: VocabularyIndex | None = None) -> None:
+        """Compile. Raises ``GrammarError`` (empty language, missing rule), ``VocabularyError`` (cannot be spelled).
+
+        ``index``: what to share with other automata, by default with all of the vocabulary.
+        """
         self.grammar = grammar
         self.vocabulary = vocabulary
-        self.index = VocabularyIndex.of(vocabulary)
+        self.index = index or VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
         self._vocabulary_table = self.index.table
         self.arena = _new_arena()
@@ -184,12 +188,16 @@ class PushdownAutomaton:
         first, size = (int(self.arena.array(name)[stack]) for name in ("N_FROM", "N_SIZE"))
         return [int(pc) for pc in self.arena.array("E_PC")[first : first + size]]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of this automaton alone: its arrays and, estimated, its grammar and program."""
+        return self.arena.nbytes + OBJECTS * len(self.program.code)
+
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
         mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
-        shared = {name: self.index.arena[name] for name in ("entry", "residual", "leafstate", "leaf")}
-        return {**{k.lower(): v for k, v in mine.items()}, **shared, "code": len(self.program.code),
-                "bytes": self.arena.nbytes, "shared_bytes": self.index.nbytes}  # fmt: skip
+        return {**{k.lower(): v for k, v in mine.items()}, **self.index.counters(), "code": len(self.program.code),
+                "bytes": self.arena.nbytes}  # fmt: skip
 
     # ---- construction --------------------------------------------------------------------------------------
 
@@ -213,7 +221,6 @@ class PushdownAutomaton:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
             raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
-
 
     def _make_rule(self, number: int) -> None:
         """The code of a rule that is called for the first time."""

@@ -11,29 +11,37 @@ import re
 from math import isinf
 from pathlib import Path
 from reprlib import repr as brief
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.python_types import is_function, schema_of_function, schema_of_type
 from constrain.frontends.json_schema.tools import schema_of_tools
 
 
-def load_schema(source: Any, draft: str | None = None) -> tuple[Any, bool]:
-    """The schema as Python values, and whether it was derived from Python types. ``draft`` is that of tools whose
-    parameters declare none.
+class Loaded(NamedTuple):
+    """The schema as Python values, and whether it was derived from Python types."""
+
+    document: Any
+    from_type: bool
+
+
+def load_schema(source: Any, draft: str | None = None) -> Loaded:
+    """Read what was given as a schema. ``draft`` is that of tools whose parameters declare none.
 
     Raises ``GrammarError`` for what is no schema and describes none, ``LimitExceeded`` for JSON text that nests too
     deeply, ``OSError`` for a file that cannot be read.
     """
+    if isinstance(source, Loaded):
+        return source
     if isinstance(source, Path):
-        return _checked(_parse(_decode(source.read_bytes(), str(source)), str(source)), draft), False
+        return Loaded(_checked(_parse(_decode(source.read_bytes(), str(source)), str(source)), draft), False)
     if isinstance(source, (bytes, bytearray)):
-        return _checked(_parse(_decode(bytes(source), None), None), draft), False
+        return Loaded(_checked(_parse(_decode(bytes(source), None), None), draft), False)
     if isinstance(source, str):
-        return _checked(_parse(source, None), draft), False
+        return Loaded(_checked(_parse(source, None), draft), False)
     if source is None or isinstance(source, (dict, bool, list, tuple, int, float)):
-        return _checked(source, draft), False
-    return (schema_of_function(source) if is_function(source) else schema_of_type(source)), True
+        return Loaded(_checked(source, draft), False)
+    return Loaded(schema_of_function(source) if is_function(source) else schema_of_type(source), True)
 
 
 def _checked(value: Any, draft: str | None) -> Any:
