@@ -84,8 +84,7 @@ class Worker:
                 self.close()
                 self._start()
                 return record
-        record["collections"] = message["collections"]
-        return record
+        return record | {key: message[key] for key in ("collections", "peak_mb", "memory_mb")}
 
     def close(self) -> None:
         self._connection.close()
@@ -138,7 +137,7 @@ def _serve(connection: Connection, name: str, tokenizer: Tokenizer, settings: Se
     except BaseException:
         connection.send({"kind": "failed", "reason": traceback.format_exc()})
         raise
-    connection.send(facts | {"memory_mb": _peak_memory()})
+    connection.send(facts | memory())
     flush = _flusher(settings.flush_mb)
     with contextlib.suppress(EOFError):  # the parent has closed the pipe: no more work
         while True:
@@ -150,7 +149,7 @@ def _serve(connection: Connection, name: str, tokenizer: Tokenizer, settings: Se
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 reason = f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}:{last.lineno})"
                 connection.send({"kind": "failed", "reason": reason})
-            connection.send({"kind": "done", "collections": _collections() - before})
+            connection.send({"kind": "done", "collections": _collections() - before, **memory()})
 
 
 @contextlib.contextmanager
@@ -189,5 +188,8 @@ def _collections() -> int:
     return int(gc.get_stats()[2]["collections"])
 
 
-def _peak_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+def memory() -> dict[str, float]:
+    """MB in use and at the peak of this process. Not ``ru_maxrss``: a child begins with its parent's."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        found = dict(line.split(":", 1) for line in lines)
+    return {"memory_mb": int(found["VmRSS"].split()[0]) >> 10, "peak_mb": int(found["VmHWM"].split()[0]) >> 10}

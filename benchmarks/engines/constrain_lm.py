@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import constrain
 from benchmarks import machine
-from benchmarks.engines.base import Refused, Words, empty_row, has_any_bit
+from benchmarks.engines.base import GrammarText, Refused, Words, empty_row, has_any_bit
 from benchmarks.tokenizer import Tokenizer
 from constrain.errors import ConstrainError, UnsupportedSchema
 
@@ -47,8 +48,15 @@ class Constrain:
         self.vocabulary = constrain.vocabulary(str(tokenizer.path), width=tokenizer.width, eos=list(tokenizer.eos))
 
     def compile(self, schema: Any) -> Any:
+        return self._compile(lambda: constrain.json_schema(schema))
+
+    def compile_grammar(self, grammar: GrammarText) -> Any:
+        text = grammar.of("lark")
+        return self._compile(lambda: constrain.lark(text))
+
+    def _compile(self, read: Callable[[], constrain.Grammar]) -> Any:
         try:
-            return constrain.compile(constrain.json_schema(schema), self.vocabulary)
+            return constrain.compile(read(), self.vocabulary)
         except UnsupportedSchema as error:
             raise Refused(f"{error.keyword}: {error.reason}") from error
         except ConstrainError as error:  # anything else is a defect of ours and counts as a failure

@@ -11,7 +11,7 @@ from typing import Any
 
 from llguidance import LLMatcher, LLTokenizer
 
-from benchmarks.engines.base import Refused, Words, empty_row, has_any_bit
+from benchmarks.engines.base import GrammarText, Refused, Words, empty_row, has_any_bit
 from benchmarks.tokenizer import Tokenizer
 
 
@@ -49,7 +49,12 @@ class Llguidance:
         self.tokenizer = LLTokenizer(text, n_vocab=tokenizer.width, eos_token=list(tokenizer.eos))
 
     def compile(self, schema: Any) -> tuple[str, LLMatcher]:
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
+        return self._compile(LLMatcher.grammar_from_json_schema(json.dumps(schema)))
+
+    def compile_grammar(self, grammar: GrammarText) -> tuple[str, LLMatcher]:
+        return self._compile(LLMatcher.grammar_from_lark(grammar.of("llguidance.lark", "lark")))
+
+    def _compile(self, grammar: str) -> tuple[str, LLMatcher]:
         matcher = LLMatcher(self.tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise Refused(matcher.get_error())

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.report import PERCENTILES, general, markdown, outcomes, percentiles, taken_by_all, times
+from benchmarks.report import general, markdown
+from benchmarks.samples import PERCENTILES, outcomes, percentiles, taken_by_all, times
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300))
