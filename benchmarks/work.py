@@ -37,7 +37,7 @@ Counts = dict[str, int]
 
 
 def vocabulary() -> constrain.Vocabulary:
-    """Every byte, and the beginnings and ends of the words of our own texts, as a trained vocabulary would have them."""
+    """Every byte, and beginnings and ends of the words of our own texts, as a trained vocabulary would have them."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted((HERE / "cases").glob("*.json")))
     text += "\n".join(i.text for name in Grammars().names for i in Grammars().texts(name))
     pieces: set[bytes] = set()
@@ -144,9 +144,11 @@ def differences(found: dict[str, Counts], committed: dict[str, Counts]) -> list[
 
 def grown(found: dict[str, Counts], committed: dict[str, Counts]) -> list[str]:
     """What has become more work, in words; empty when nothing has. Counts that are new are not compared."""
-    known = [d for d in differences(found, committed) if d[1] in committed.get(d[0], {})]
-    return [
-        f"{case}: {name} {old:,} -> {new:,} ({new / max(old, 1):.2f}x)" for case, name, old, new in known if new > old
+    names = {name for counts in found.values() for name in counts}
+    lost = sorted({name for counts in committed.values() for name in counts} - names)
+    more = [d for d in differences(found, committed) if d[3] > d[2] and d[1] in committed.get(d[0], {})]
+    return [f"nothing counts {name} any more" for name in lost] + [
+        f"{case}: {name} {old:,} -> {new:,} ({new / max(old, 1):.2f}x)" for case, name, old, new in more
     ]
 
 

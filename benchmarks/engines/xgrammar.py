@@ -39,6 +39,7 @@ class Xgrammar:
 
     def __init__(self) -> None:
         self.version = version("xgrammar")
+        self.batch: xgrammar.BatchGrammarMatcher | None = None
 
     def prepare(self, tokenizer: Tokenizer) -> None:
         self.words = empty_row(tokenizer)
@@ -58,6 +59,11 @@ class Xgrammar:
     def compile_grammar(self, grammar: GrammarText) -> Any:
         text = grammar.of("ebnf")
         return _or_refused(lambda: self.compiler.compile_grammar(text))
+
+    def fill_many(self, sessions: list[Session], matrix: Words, threads: int) -> None:
+        if self.batch is None:
+            self.batch = xgrammar.BatchGrammarMatcher(threads)
+        self.batch.batch_fill_next_token_bitmask([session.matcher for session in sessions], matrix)
 
     def start(self, compiled: Any) -> Session:
         return Session(compiled, self.words, self.ends)

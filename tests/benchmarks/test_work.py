@@ -16,6 +16,7 @@ def test_growth_is_named_and_small_changes_are_not() -> None:
     assert work.grown({"a": {"visits": 1029, "calls": 15}, "b": {"visits": 100}}, committed) == []
     found = {"a": {"visits": 1031, "calls": 16, "new": 7000}, "b": {"visits": 200}, "c": {"visits": 9000}}
     assert work.grown(found, committed) == ["a: visits 1,000 -> 1,031 (1.03x)", "a: calls 10 -> 16 (1.60x)"]
+    assert work.grown({"b": {"visits": 200}}, committed) == ["nothing counts calls any more"]
     changed = [(case, name) for case, name, _, _ in work.differences(found, committed)]
     assert changed == [("a", "visits"), ("a", "calls"), ("a", "new"), ("c", "visits")]
 
