@@ -136,13 +136,13 @@ def measure_point(point: Point, engine: str, tokenizer: Tokenizer, timeout: floa
     tbm = percentiles(every[~np.isnan(every)] / 1e3)
     ttfm = [run["ttfm_ns"] / 1e3 for run in runs if "ttfm_ns" in run]
     bad = [run for run in runs if run["status"] != "ok"]
-    rejected = sum(text["rejected_at"] is not None for run in runs for text in run["texts"])
+    rejected = [t["error"] or "a valid text" for run in runs for t in run["texts"] if t["rejected_at"] is not None]
     return {
         "axis": point.axis,
         "x": tokenizer.width if point.axis == "vocabulary" else point.x,
         "engine": engine,
         "status": bad[0]["status"] if bad else "rejected" if rejected else "ok",
-        "reason": bad[0]["reason"][:200] if bad else f"{rejected} valid texts" if rejected else "",
+        "reason": bad[0]["reason"][:200] if bad else rejected[0] if rejected else "",
         "refused": len(bad),
         "jobs": len(runs),
         "masks": len(every),

@@ -1,7 +1,7 @@
 """Pictures of measurements: ``python -m benchmarks.plots FILE... --output docs/pictures`` (matplotlib).
 
 A FILE is the ``--json`` of ``maskbench`` or ``grammarbench`` (records) or of ``growth`` (figures); which one, it says
-itself. Pictures are SVG, so that they are sharp and small; what they were made from stands under each.
+itself. Pictures are SVG unless ``--format png``, sharp and small; what they were made from stands under each.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def percentile_curves(columns: dict[str, Samples], what: str) -> Any:
     ticks = [t for t in TICKS if (100 - t) / 100 * longest >= 1]
     axes.set_xticks(_nines(np.array(ticks)), [f"{t:g}" for t in ticks])
     axes.set(yscale="log", xlabel="percentile", ylabel="µs", title=what)
+    _plain(axes.yaxis)
     axes.legend(frameon=False)
     return figure
 
@@ -75,16 +76,28 @@ def bars(found: Outcomes, engines: Sequence[str]) -> Any:
     """Mean total engine time of a schema, in first masks and in the rest, on the schemas that all take."""
     common = taken_by_all(found, engines)
     figure, axes = plt.subplots(figsize=(7.2, 0.6 + 0.55 * len(engines)))
+    of = {engine: times(found, engine, common, engines) for engine in engines}
+    totals = {engine: float(t.total.mean()) / 1e3 for engine, t in of.items()}
     for place, engine in enumerate(engines):
-        of = times(found, engine, common, engines)
-        total, first = float(of.total.mean()) / 1e3, float(of.ttfm.mean()) / 1e3
-        axes.barh(place, total, color=COLOURS.get(engine, "grey"))
-        axes.text(total, place, f"  {total:,.3g} ms, {first / total:.0%} of it to the first mask", va="center")
+        first = float(of[engine].ttfm.mean()) / 1e3 / totals[engine]
+        axes.barh(place, totals[engine], color=COLOURS.get(engine, "grey"))
+        axes.text(
+            totals[engine], place, f"  {totals[engine]:,.3g} ms, {first:.0%} of it to the first mask", va="center"
+        )
     axes.set_yticks(range(len(engines)), engines)
     axes.invert_yaxis()
-    axes.margins(x=0.6)
+    axes.grid(visible=False)
     axes.set(xscale="log", xlabel="ms", title=f"Total engine time of a schema, mean of {len(common)} that all take")
+    low, high = min(totals.values()), max(totals.values())
+    axes.set_xlim(low / 3, high * (high / low * 3) ** 0.8)
+    _plain(axes.xaxis)
     return figure
+
+
+def _plain(axis: Any) -> None:
+    """Powers of ten as people write them, and no labels between them."""
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_minor_formatter(lambda value, _: "")
 
 
 def growth_curves(records: Sequence[Record], axis: str) -> Any:
@@ -106,6 +119,8 @@ def growth_curves(records: Sequence[Record], axis: str) -> Any:
             colour = COLOURS.get(engine, "grey")
             axes.plot([x for x, _ in pairs], [y for _, y in pairs], "o-", ms=4, lw=1.4, label=engine, color=colour)
         axes.set(xscale="log", yscale="log", title=label)
+        _plain(axes.xaxis)
+        _plain(axes.yaxis)
     for axes in four[1]:
         axes.set_xlabel(TITLES[axis])
     four[0][0].legend(frameon=False)
@@ -160,6 +175,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "docs" / "pictures")
+    parser.add_argument("--format", choices=("svg", "png"), default="svg")
     options = parser.parse_args(words)
     options.output.mkdir(parents=True, exist_ok=True)
     for path in options.files:
@@ -167,8 +183,8 @@ def main(words: Sequence[str] | None = None) -> int:
         with plt.rc_context(STYLE):
             drawn = pictures_of_growth(path) if first == "{" else pictures_of_records(path)
             for name, figure in drawn.items():
-                target = options.output / f"{name}.svg"
-                figure.savefig(target, metadata={"Date": None})
+                target = options.output / f"{name}.{options.format}"
+                figure.savefig(target, dpi=150, metadata={"Date": None} if options.format == "svg" else None)
                 plt.close(figure)
                 sys.stdout.write(f"{target}\n")
     return 0
