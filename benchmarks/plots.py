@@ -11,6 +11,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ COLOURS = {  # colour-blind safe (Okabe and Ito, 2008); the same engine has the 
     "glrmask_trie": "#E69F00",
     "outlines_core": "#56B4E9",
 }
-STYLE = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -137,7 +138,7 @@ def pictures_of_records(path: Path) -> dict[str, Any]:
         for name in found[engines[0]]:
             takers = [e for e in engines if found[e][name].status == "ok"]
             columns = {e: times(found, e, [name], takers).tbm for e in takers}
-            made[f"tbm-{name}"] = lambda c=columns, n=name: percentile_curves(c, f"One token (mask + commit): {n}")
+            made[f"tbm-{name}"] = partial(percentile_curves, columns, f"One token (mask + commit): {name}")
     else:
         suffix = f"-flushed-{header['flush_mb']}mb" if header.get("flush_mb") else ""
         cold = f", {header['flush_mb']} MB written before each" if suffix else ""

@@ -63,8 +63,8 @@ def _grammar_rows(found: Outcomes, engines: Sequence[str]) -> Iterator[list[str]
         rivals = [e for e in engines[1:] if e in BETTER_OF and grammar in taken_by_all(found, [ours, e])]
         columns = {e: figures(times(found, e, [grammar], [ours, *rivals]).tbm) for e in [ours, *rivals]}
         for figure in ("p50", "p99") if rivals else ():
-            best = min(rivals, key=lambda e, f=figure: columns[e][f])
-            yield _row(f"{grammar}, TBM {figure}", columns[ours][figure], best, columns[best][figure], GRAMMAR_SHARE)
+            its, best = min((columns[e][figure], e) for e in rivals)
+            yield _row(f"{grammar}, TBM {figure}", columns[ours][figure], best, its, GRAMMAR_SHARE)
 
 
 def _row(what: str, mine: float, rival: str, its: float, aim: float) -> list[str]:
