@@ -60,6 +60,17 @@ def grammar_targets(found: Outcomes, engines: Sequence[str]) -> str:
 def _grammar_rows(found: Outcomes, engines: Sequence[str]) -> Iterator[list[str]]:
     ours = engines[0]
     for grammar in found[ours]:
+        if found[ours][grammar].status != "ok":
+            yield [
+                f"{grammar}, TBM",
+                "n/a",
+                "",
+                "n/a",
+                "n/a",
+                f"{GRAMMAR_SHARE:g}x",
+                f"**missed** ({found[ours][grammar].status})",
+            ]
+            continue
         rivals = [e for e in engines[1:] if e in BETTER_OF and grammar in taken_by_all(found, [ours, e])]
         columns = {e: figures(times(found, e, [grammar], [ours, *rivals]).tbm) for e in [ours, *rivals]}
         for figure in ("p50", "p99") if rivals else ():

@@ -126,6 +126,10 @@ def test_grammars_are_compared_with_the_better_rival() -> None:
     header = {"engines": ["ours", "llguidance", "xgrammar", "glrmask"], "facts": {}, "kind": "grammars"}
     shown = markdown(records, header)
     assert "| sql, TBM p50 | 1.0 | xgrammar | 8.0 | 0.12x | 0.1x | **missed** |" in shown
+    late = {"engine": "ours", "schema": "cpp", "status": "timeout", "reason": "time-out", "texts": [], "limit_ns": 2e9}
+    its = record("llguidance", "cpp", [text([-1, 9000], [0])])
+    header["engines"] = ["ours", "llguidance"]
+    assert "| cpp, TBM | n/a |  | n/a | n/a | 0.1x | **missed** (timeout) |" in markdown([late, its], header)
     assert "## sql" in shown and "| TBM max, µs | 1.0 | 9.0 (9x) | 8.0 (8x) | 2.0 (2x) |" in shown
 
 
