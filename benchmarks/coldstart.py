@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.report import table
+from benchmarks.tables import table
 from benchmarks.tokenizer import find_tokenizer
 
 SCHEMA = {

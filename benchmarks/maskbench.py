@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks import machine
-from benchmarks.corpus import Corpus
+from benchmarks.corpus import Case, Corpus
 from benchmarks.engines import ENGINES
-from benchmarks.report import Record, markdown
+from benchmarks.report import markdown
+from benchmarks.samples import Record
 from benchmarks.tokenizer import Tokenizer, encode_exactly, encoder, find_tokenizer, read_tokenizer
 from benchmarks.worker import Settings, Worker
 
@@ -35,10 +36,18 @@ class Job:
     unspelled: int
 
 
+class Cases(Protocol):
+    """Where cases come from: ``Corpus``, or the grammars of ``grammarbench``."""
+
+    names: list[str]
+
+    def case(self, name: str) -> Case: ...
+
+
 class Jobs:
     """Reads and tokenises schemas when their turn comes; never while something is timed."""
 
-    def __init__(self, corpus: Corpus, names: Sequence[str], tokenizer: Tokenizer) -> None:
+    def __init__(self, corpus: Cases, names: Sequence[str], tokenizer: Tokenizer) -> None:
         self.corpus = corpus
         self.names = names
         self.tokenizer = tokenizer
@@ -80,7 +89,7 @@ def run_rounds(jobs: Jobs, engines: Sequence[str], settings: Settings, rounds: i
 
 
 def _facts(worker: Worker) -> Record:
-    kept = {k: worker.facts[k] for k in ("version", "prepare_s", "memory_mb")}
+    kept = {"prepared_mb": worker.facts["memory_mb"], **{k: worker.facts[k] for k in ("version", "prepare_s")}}
     return {**kept, "restarts": worker.restarts}
 
 
@@ -88,40 +97,63 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="zip or folder of JSON files {schema, tests: [{data, valid}]}")
+    add("--limit", type=int, help="so many schemas, chosen at random")
+    add("--seed", type=int, default=0)
+    add("--only-supported-by", choices=ENGINES, help="leave out the schemas that this engine refuses")
+    common_arguments(parser)
+    return parser.parse_args(words)
+
+
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every side-by-side run can be told."""
+    add = parser.add_argument
     add("--tokenizer", required=True, help="tokenizer.json, its folder, or a name in ../shared/data/tokenizers")
     add("--eos", help="text of the end-of-sequence token (default: from tokenizer_config.json)")
     add("--engines", default="constrain,llguidance", help=f"of {', '.join(ENGINES)}; the first is the reference")
-    add("--limit", type=int, help="so many schemas, chosen at random")
-    add("--seed", type=int, default=0)
     add("--timeout", type=float, default=60.0, help="seconds for one schema and engine, compile and all texts")
     add("--rounds", type=int, default=1, help="repeat with fresh processes; sample-wise medians are reported")
-    add("--only-supported-by", choices=ENGINES, help="leave out the schemas that this engine refuses")
     add("--flush-mb", type=int, default=0, help="write so many MB before each mask, as a model's pass would")
     add("--memory-gb", type=float, default=0.0, help="bound on each engine's address space; 0: none")
     add("--core", type=int, help="pin the engines to this core")
     add("--no-gc", action="store_true", help="switch Python's garbage collector off while measuring")
     add("--output", type=Path, help="Markdown report (default: standard output)")
     add("--json", type=Path, help="raw records, one JSON line each; `python -m benchmarks.report` reads them")
-    return parser.parse_args(words)
+
+
+def chosen_engines(options: argparse.Namespace) -> list[str]:
+    """``--engines`` as a list. ``SystemExit`` when one is unknown."""
+    engines: list[str] = options.engines.split(",")
+    if unknown := [e for e in engines if e not in ENGINES]:
+        raise SystemExit(f"unknown engines {unknown}; known: {', '.join(ENGINES)}")
+    return engines
+
+
+def chosen_settings(options: argparse.Namespace) -> Settings:
+    return Settings(options.flush_mb, options.memory_gb, options.core, not options.no_gc)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
-    engines = options.engines.split(",")
-    if unknown := [e for e in engines if e not in ENGINES]:
-        raise SystemExit(f"unknown engines {unknown}; known: {', '.join(ENGINES)}")
+    chosen_engines(options)  # complain before the work begins
     tokenizer = read_tokenizer(find_tokenizer(options.tokenizer), options.eos)
-    settings = Settings(options.flush_mb, options.memory_gb, options.core, not options.no_gc)
+    settings = chosen_settings(options)
     corpus = Corpus(options.data)
     jobs = Jobs(corpus, corpus.sample(options.limit, options.seed), tokenizer)
     if options.only_supported_by:
         with Worker(options.only_supported_by, tokenizer, settings) as worker:
             jobs = Jobs(corpus, taken(jobs, worker, options.timeout), tokenizer)
-    load, began = machine.load(), time.monotonic()
-    records = list(_with_progress(run_rounds(jobs, engines, settings, options.rounds, options.timeout)))
-    header = {"engines": engines, "facts": _header(options, jobs, records, load, time.monotonic() - began)}
-    write_results(records, header, options.output, options.json)
+    run_and_write(jobs, options, {"kind": "schemas", "title": "MaskBench, side by side"})
     return 0
+
+
+def run_and_write(jobs: Jobs, options: argparse.Namespace, heading: dict[str, str]) -> None:
+    """Measure all jobs and write the report and the records."""
+    engines, load, began = chosen_engines(options), machine.load(), time.monotonic()
+    rounds = run_rounds(jobs, engines, chosen_settings(options), options.rounds, options.timeout)
+    records = list(_with_progress(rounds))
+    facts = _facts_of_run(options, jobs, records, load, time.monotonic() - began)
+    header = {**heading, "engines": engines, "flush_mb": options.flush_mb, "facts": facts}
+    write_results(records, header, options.output, options.json)
 
 
 def _with_progress(records: Iterator[Record]) -> Iterator[Record]:
@@ -131,7 +163,7 @@ def _with_progress(records: Iterator[Record]) -> Iterator[Record]:
         yield record
 
 
-def _header(options: argparse.Namespace, jobs: Jobs, records: list[Record], load: str, seconds: float) -> Record:
+def _facts_of_run(options: argparse.Namespace, jobs: Jobs, records: list[Record], load: str, seconds: float) -> Record:
     versions = {f"engine {r['engine']}": _engine_facts(r) for r in records}
     return {
         "command": machine.command_line(),
@@ -145,6 +177,8 @@ def _header(options: argparse.Namespace, jobs: Jobs, records: list[Record], load
         "texts left out (the tokenizer cannot spell them exactly)": sum(
             {r["schema"]: r["unspelled"] for r in records}.values()
         ),
+        "processor caches": f"{options.flush_mb} MB written before each mask" if options.flush_mb else "left alone",
+        "rounds": str(options.rounds),
         "garbage collector": "off" if options.no_gc else "on",
         "threads": "1",
     }
@@ -153,7 +187,7 @@ def _header(options: argparse.Namespace, jobs: Jobs, records: list[Record], load
 def _engine_facts(record: Record) -> str:
     return (
         f"{record['version']}, prepared in {record['prepare_s']:.1f} s (import, vocabulary, one warm-up schema), "
-        f"{record['memory_mb']} MB then, {record['restarts']} restarts"
+        f"{record['prepared_mb']} MB then, {record['restarts']} restarts"
     )
 
 

@@ -10,21 +10,26 @@ from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any
 
-from benchmarks.engines.base import Engine, Refused, Session, has_bit
+from benchmarks.batch import Batch, measure_batch
+from benchmarks.engines.base import Engine, Refused, Session, compile_any, has_bit
 
 Emit = Callable[[dict[str, Any]], None]
 Tokens = Sequence[int]
 
 
 def measure(engine: Engine, schema: Any, texts: Sequence[Tokens], emit: Emit, flush: Callable[[], None]) -> None:
-    """Compile ``schema``, then write each text; ``emit`` gets one message at compile and one for each text.
+    """Compile ``schema`` (or a ``GrammarText``), then write each text; a ``Batch`` is measured as a batch.
 
+    ``emit`` gets one message at compile and one for each text.
     ``flush`` is called, untimed, before each mask (to empty the processor's caches, or to do nothing).
     """
+    if isinstance(schema, Batch):
+        measure_batch(engine, schema, texts, emit)
+        return
     flush()
     began = perf_counter_ns()
     try:
-        compiled = engine.compile(schema)
+        compiled = compile_any(engine, schema)
     except Refused as refusal:
         emit({"kind": "refused", "reason": str(refusal), "compile_ns": perf_counter_ns() - began})
         return

@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.corpus import Corpus
 from benchmarks.engines import ENGINES
 from benchmarks.maskbench import Job, Jobs, run_job
-from benchmarks.report import Record, number, percentiles, table, token_times
+from benchmarks.samples import Record, percentiles, token_times
+from benchmarks.tables import number, table
 from benchmarks.tokenizer import Tokenizer, find_tokenizer, read_tokenizer
 from benchmarks.worker import Settings, Worker
 

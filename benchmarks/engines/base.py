@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,21 @@ Words = npt.NDArray[np.int32]
 
 class Refused(Exception):
     """The engine says that it cannot take this schema. ``str`` is the reason, short enough for a table."""
+
+
+@dataclass(frozen=True)
+class GrammarText:
+    """A grammar that is no JSON Schema: file ending of a syntax -> the grammar in that syntax."""
+
+    name: str
+    texts: dict[str, str]
+
+    def of(self, *syntaxes: str) -> str:
+        """The text in the first of these syntaxes that there is. Raises ``Refused`` when there is none."""
+        for syntax in syntaxes:
+            if syntax in self.texts:
+                return self.texts[syntax]
+        raise Refused(f"grammar {self.name} is not written in {' or '.join(syntaxes)}")
 
 
 class Session(Protocol):
@@ -51,9 +67,18 @@ class Engine(Protocol):
         """Schema (a Python value, as ``json.loads`` gives it) to whatever ``start`` needs. Raises ``Refused``."""
         ...
 
+    def compile_grammar(self, grammar: GrammarText) -> Any:
+        """The same for a grammar in the engine's own syntax. Raises ``Refused``, also when it has none."""
+        ...
+
     def start(self, compiled: Any) -> Session:
         """A session at the empty text. The session before it is over."""
         ...
+
+
+def compile_any(engine: Engine, source: Any) -> Any:
+    """Compile a schema or a ``GrammarText``."""
+    return engine.compile_grammar(source) if isinstance(source, GrammarText) else engine.compile(source)
 
 
 def empty_row(tokenizer: Tokenizer) -> Words:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines.base import Refused, empty_row, has_any_bit
+from benchmarks.engines.base import GrammarText, Refused, empty_row, has_any_bit
 from benchmarks.tokenizer import Tokenizer
 
 
@@ -60,6 +60,9 @@ class Fake:
             os._exit(schema["exit"])
         time.sleep(schema.get("sleep", 0))
         return [text.encode() for text in schema.get("texts", ())]
+
+    def compile_grammar(self, grammar: GrammarText) -> list[bytes]:
+        return self.compile({"texts": grammar.of("texts").splitlines()})
 
     def start(self, compiled: list[bytes]) -> Session:
         return Session(self, compiled)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import glrmask
 
-from benchmarks.engines.base import Refused, Words, empty_row
+from benchmarks.engines.base import GrammarText, Refused, Words, empty_row
 from benchmarks.tokenizer import Tokenizer
 
 
@@ -40,8 +41,14 @@ class Glrmask:
         self.vocabulary = glrmask.Vocab.from_id_to_bytes(texts)
 
     def compile(self, schema: Any) -> Any:
+        return self._compile(glrmask.Grammar.from_json_schema, schema)
+
+    def compile_grammar(self, grammar: GrammarText) -> Any:
+        return self._compile(glrmask.Grammar.from_lark, grammar.of("glrmask.lark", "lark"))
+
+    def _compile(self, read: Callable[[Any], Any], source: Any) -> Any:
         try:
-            grammar = glrmask.Grammar.from_json_schema(schema)
+            grammar = read(source)
             return grammar.compile(self.vocabulary, mask_strategy=self.strategy)
         except (ValueError, TypeError, RuntimeError) as error:
             raise Refused(str(error)) from error

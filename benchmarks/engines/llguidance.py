@@ -9,9 +9,9 @@ import json
 from importlib.metadata import version
 from typing import Any
 
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLExecutor, LLMatcher, LLTokenizer
 
-from benchmarks.engines.base import Refused, Words, empty_row, has_any_bit
+from benchmarks.engines.base import GrammarText, Refused, Words, empty_row, has_any_bit
 from benchmarks.tokenizer import Tokenizer
 
 
@@ -41,6 +41,7 @@ class Llguidance:
 
     def __init__(self) -> None:
         self.version = version("llguidance")
+        self.executor: LLExecutor | None = None
 
     def prepare(self, tokenizer: Tokenizer) -> None:
         self.words = empty_row(tokenizer)
@@ -49,11 +50,25 @@ class Llguidance:
         self.tokenizer = LLTokenizer(text, n_vocab=tokenizer.width, eos_token=list(tokenizer.eos))
 
     def compile(self, schema: Any) -> tuple[str, LLMatcher]:
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
+        return self._compile(LLMatcher.grammar_from_json_schema(json.dumps(schema)))
+
+    def compile_grammar(self, grammar: GrammarText) -> tuple[str, LLMatcher]:
+        return self._compile(LLMatcher.grammar_from_lark(grammar.of("llguidance.lark", "lark")))
+
+    def _compile(self, grammar: str) -> tuple[str, LLMatcher]:
         matcher = LLMatcher(self.tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise Refused(matcher.get_error())
         return grammar, matcher
+
+    def start_many(self, compiled: tuple[str, LLMatcher], matrix: Words) -> list[Session]:
+        return [Session(LLMatcher(self.tokenizer, compiled[0], log_level=0), row, self.ends) for row in matrix]
+
+    def fill_many(self, sessions: list[Session], matrix: Words, threads: int) -> None:
+        if self.executor is None:
+            self.executor = LLExecutor(threads)
+        pairs = [(session.matcher, i) for i, session in enumerate(sessions)]
+        self.executor.unsafe_compute_mask_ptr(pairs, matrix.ctypes.data, matrix.shape[1] * 4, len(matrix))
 
     def start(self, compiled: tuple[str, LLMatcher]) -> Session:
         grammar, matcher = compiled

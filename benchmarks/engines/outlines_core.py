@@ -9,7 +9,7 @@ from typing import Any
 import outlines_core
 from outlines_core import json_schema
 
-from benchmarks.engines.base import Refused, Words, empty_row, has_any_bit
+from benchmarks.engines.base import GrammarText, Refused, Words, empty_row, has_any_bit
 from benchmarks.tokenizer import Tokenizer
 
 
@@ -59,6 +59,9 @@ class OutlinesCore:
             return outlines_core.Index(regex, self.vocabulary)
         except (ValueError, TypeError, RuntimeError) as error:
             raise Refused(str(error)) from error
+
+    def compile_grammar(self, grammar: GrammarText) -> Any:
+        raise Refused(f"only regular expressions and JSON Schema, so not {grammar.name}")
 
     def start(self, compiled: Any) -> Session:
         return Session(compiled, self.words, self.ends)

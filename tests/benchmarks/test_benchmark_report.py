@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.report import PERCENTILES, general, markdown, outcomes, percentiles, taken_by_all, times
+from benchmarks.report import general, markdown
+from benchmarks.samples import PERCENTILES, outcomes, percentiles, taken_by_all, times
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300))
@@ -94,6 +95,42 @@ def test_report_shows_ratios_to_the_first_engine() -> None:
     assert "| 1.0 | 250 (250x) |" in rows["TTFM max, µs"]
     assert "| ours | refused | not \\| this N | 1 |" in shown
     assert "| invalid accepted: schemas (instances) | 0 (0) | 1 (1) |" in shown
+
+
+def test_aims_compare_the_same_positions() -> None:
+    records = [
+        record("ours", "s", [text([-1, 1000, 9000], [1000, 0])], ttfm=1000, peak_mb=50.0),
+        record("llguidance", "s", [text([-1, 9000], [1000])], ttfm=2000, peak_mb=70.0),
+        record("llguidance", "only its", [text([-1, 1], [1])], ttfm=1),
+    ]
+    facts = {"engines": ["ours", "llguidance"], "facts": {}}
+    shown = markdown(records, facts)
+    assert "| TBM p50 | 1.0 | llguidance | 9.0 | 0.11x | 0.2x | met |" in shown
+    assert "| TBM p99 | 1.0 | llguidance | 9.0 | 0.11x | 0.1x | **missed** |" in shown
+    assert "| TTFM p50 | 1.0 | llguidance | 2.0 | 0.50x | 0.3x | **missed** |" in shown
+    assert "| total for a schema mean | 2.0 | llguidance | 11.0 | 0.18x | 0.15x | **missed** |" in shown
+    assert "glrmask" not in shown
+    assert "| peak memory of the process at the end, MB | 50.0 | 70.0 |" in shown
+    flushed = markdown(records, facts | {"flush_mb": 64})
+    assert "64 MB written before each mask" in flushed
+    assert "| TBM p99 | 1.0 | llguidance | 9.0 | 0.11x | 0.25x | met |" in flushed
+
+
+def test_grammars_are_compared_with_the_better_rival() -> None:
+    records = [
+        record("ours", "sql", [text([-1, 1000], [0])]),
+        record("llguidance", "sql", [text([-1, 9000], [0])]),
+        record("xgrammar", "sql", [text([-1, 8000], [0])]),
+        record("glrmask", "sql", [text([-1, 2000], [0])]),
+    ]
+    header = {"engines": ["ours", "llguidance", "xgrammar", "glrmask"], "facts": {}, "kind": "grammars"}
+    shown = markdown(records, header)
+    assert "| sql, TBM p50 | 1.0 | xgrammar | 8.0 | 0.12x | 0.1x | **missed** |" in shown
+    late = {"engine": "ours", "schema": "cpp", "status": "timeout", "reason": "time-out", "texts": [], "limit_ns": 2e9}
+    its = record("llguidance", "cpp", [text([-1, 9000], [0])])
+    header["engines"] = ["ours", "llguidance"]
+    assert "| cpp, TBM | n/a |  | n/a | n/a | 0.1x | **missed** (timeout) |" in markdown([late, its], header)
+    assert "## sql" in shown and "| TBM max, µs | 1.0 | 9.0 (9x) | 8.0 (8x) | 2.0 (2x) |" in shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks import maskbench
 from benchmarks.corpus import Corpus
-from benchmarks.report import markdown, outcomes, read
+from benchmarks.report import markdown, read
+from benchmarks.samples import outcomes
 from benchmarks.tokenizer import encode_exactly, encoder, find_tokenizer, read_tokenizer
 from constrain.vocab.readers import read_vocabulary
 
