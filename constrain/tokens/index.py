@@ -20,6 +20,7 @@ from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
 from constrain.ir.grammar import Terminal
 from constrain.ir.rx import Rx
+from constrain.kernels.classes import CLASSES
 from constrain.kernels.layout import (
     BYTES,
     CHUNK_BITS,
@@ -37,6 +38,7 @@ from constrain.kernels.leafstep import leaf_step
 from constrain.kernels.words import add_words
 from constrain.tokens.arena import Arena
 from constrain.tokens.places import Trie
+from constrain.vocab.quotient import build_quotient
 from constrain.vocab.trie import build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -49,7 +51,7 @@ LeafKey = tuple[Rx, str, int, int | None, tuple[str, ...]]
 _SIZES = {
     "residual": 1 << 10, "member": 1 << 16, "step": 1 << 12, "leaf": 64, "leafcode": 1 << 12, "cut": 1 << 10,
     "classset": 1 << 10, "alive": 1 << 10, "leafstate": 1 << 14, "element": 1 << 12, "entry": 1 << 12,
-    "entryid": 1 << 16, "census": 8, "word": 1 << 10,
+    "entryid": 1 << 16, "word": 1 << 10,
 }  # fmt: skip
 
 
@@ -298,6 +300,7 @@ def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
 
 def _build_arena(vocabulary: Vocabulary) -> Arena:
     trie = build_trie(vocabulary)
+    quotient = build_quotient(trie)
     texts = [token or b"" for token in vocabulary.tokens]
     nodes, longest = len(trie.byte), max(map(len, texts), default=0)
     arena = Arena(V, {**_SIZES, "scratch": nodes + 2 * len(trie.ids) + 2 * longest + 4096,
@@ -307,6 +310,13 @@ def _build_arena(vocabulary: Vocabulary) -> Arena:
         "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
         "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
         "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
+        "T_CLASS": quotient.trie_node, "T_REACH": quotient.trie_reach.ravel(), "T_DEPTH": quotient.trie_depth,
+        "Q_LABEL": quotient.label, "Q_END": quotient.end, "Q_MEMBER0": quotient.member0, "Q_TOKEN0": quotient.token0,
+        "Q_REACH": quotient.reach.ravel(), "Q_DEPTH": quotient.depth, "Q_OWN": quotient.own_row,
+        "Q_BELOW": quotient.below_row, "Q_MEMBER": quotient.member, "Q_CODE": quotient.code, "Q_ID": quotient.ids,
+        "Q_ROW": np.zeros(quotient.rows * vocabulary.words, np.int32), "Q_KNOWN": np.zeros(quotient.rows, np.uint8),
+        "C_FIRST": np.array([first for first, _ in CLASSES], np.int32),
+        "C_LAST": np.array([last for _, last in CLASSES], np.int32),
     }  # fmt: skip
     for name, values in arrays.items():
         arena.put(name, values)
