@@ -2,7 +2,7 @@
 
 For (node, leaf state): the *inside row*, the tokens all of whose bytes the leaf reads; and, computed only
 when asked for, the *exit*: the residual node of all places inside tokens where the leaf may end. A wide leaf
-(the body of a JSON string) admits most of the vocabulary; its row is found once, then copied.
+(the body of a JSON string) admits most of the vocabulary; its row is found once (``sweep.py``), then copied.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from constrain.kernels.jit import helper
 from constrain.kernels.layout import HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
 from constrain.kernels.leaf import free_state, plain_state
 from constrain.kernels.pointers import i32, room
-from constrain.kernels.sweep import CLOSING, EXITS, OPEN, TOKENS, sweep
-from constrain.kernels.trie import intern_residual, set_bit
+from constrain.kernels.sweep import sweep
+from constrain.kernels.trie import intern_residual, lowest_bit, set_bit
+from constrain.kernels.triesweep import CLOSING, EXITS, OPEN, TOKENS
 
 SAME_EXIT = -2  # E_EXIT of an entry whose exit is that of E_ALSO
 DENSE = -1  # E_SIZE of an entry whose tokens are a row of words
@@ -78,8 +79,8 @@ def find_excluding(v: Any, node: Any, state: Any) -> Any:
 def build_entry(v: Any, node: Any, state: Any) -> Any:
     """Build an entry; negative: grow and retry.
 
-    A leaf X{low,high} over one class, so often a string's length, counts only what is left: the tokens that need at most so
-    many symbols are an entry of its twin X*, shared by all windows, and only those that close the leaf are its own.
+    A leaf X{low,high} over one class, so often a string's length, counts only what is left: the tokens that need at
+    most so many symbols are an entry of its twin X*, shared by all windows, and only those that close it are its own.
     """
     leaf = i32(v, VA.S_LEAF)[state]
     twin, high = i32(v, VA.L_TWIN)[leaf], i32(v, VA.L_HIGH)[leaf]
@@ -111,7 +112,7 @@ def look_up(v: Any, node: Any, state: Any, left: Any) -> Any:
 
 @helper
 def publish_entry(v: Any, node: Any, state: Any, left: Any, also: Any, size: Any) -> Any:
-    """Make the entry of the ``size`` tokens in ``X_BITS`` and of entry ``also``; negative (``size`` too): grow and retry."""
+    """Make the entry of ``size`` tokens in ``X_BITS`` and of entry ``also``; negative, as ``size`` may be: retry."""
     if size < 0:
         return size
     item = v[VN.entry]
@@ -166,21 +167,6 @@ def list_bits(bits: Any, words: Any, found: Any, at: Any) -> Any:
             at += 1
             word &= word - 1
     return at - first
-
-
-@helper
-def lowest_bit(word: Any) -> Any:
-    """Number of the lowest bit set."""
-    number = 0
-    if word & 0xFFFF == 0:
-        number, word = 16, word >> 16
-    if word & 0xFF == 0:
-        number, word = number + 8, word >> 8
-    if word & 0xF == 0:
-        number, word = number + 4, word >> 4
-    if word & 3 == 0:
-        number, word = number + 2, word >> 2
-    return number + (1 - (word & 1))
 
 
 @helper

@@ -19,17 +19,18 @@ from constrain.kernels.classes import (
     WIDTH,
 )
 from constrain.kernels.jit import helper, inline
-from constrain.kernels.layout import BYTES, CAN_END, DEAD, FIRST_LEAF_STATE, JSON, UNKNOWN, VA
+from constrain.kernels.layout import BYTES, CAN_END, DEAD, FIRST_LEAF_STATE, JSON, L_MATCH, UNKNOWN, VA
 from constrain.kernels.leaf import class_at, has_window, step_leaf, step_symbol
 from constrain.kernels.pointers import i32
 from constrain.kernels.trie import set_bit
 
-MIXED = 1 << 30  # the members of a class lead to different states
+MIXED = 1 << 30  # MIXED + state: the members of a class lead to different states; to ``state`` most of them do
+MANY = 8  # runs of a block that are handled one by one
 
 
 @helper
 def step_class(v: Any, state: Any, number: Any) -> Any:
-    """The state after any character of a class, ``MIXED`` if it depends on which; negative: grow and retry."""
+    """The state after any character of a class, or ``MIXED`` + the one after most; negative: grow and retry."""
     memo, at = i32(v, VA.S_CLASS), state * WIDTH + number
     target = memo[at]
     if target != UNKNOWN:
@@ -43,31 +44,60 @@ def step_class(v: Any, state: Any, number: Any) -> Any:
 
 @helper
 def step_ascii(v: Any, state: Any, first: Any, last: Any) -> Any:
-    """The state after any of a range of bytes, or ``MIXED``."""
-    target = step_leaf(v, state, first)
-    for byte in range(first + 1, last + 1):
-        other = step_leaf(v, state, byte)
-        if other != target:
-            return other if other < 0 else MIXED
-    return target
+    """The same for a range of bytes. What most do is found by voting (Boyer and Moore, 1981)."""
+    most, votes, mixed = DEAD, 0, 0
+    former = step_leaf(v, state, first)
+    for byte in range(first, last + 1):
+        target = step_leaf(v, state, byte)
+        if target < 0:
+            return target
+        if target != former:
+            mixed = MIXED
+        if votes == 0:
+            most = target
+        votes += 1 if target == most else -1
+    return mixed + most
 
 
 @helper
 def step_block(v: Any, state: Any, first: Any, last: Any) -> Any:
-    """The state after any of a range of characters past ASCII, or ``MIXED`` where the leaf tells them apart."""
+    """The same for a range of characters past ASCII. Where many runs of it differ, "most" is just ``DEAD``."""
     if i32(v, VA.S_DECODER)[state] != 0:
         return DEAD  # in a JSON escape
+    runs = count_runs(v, state, first, last)
+    if runs > MANY:
+        return MIXED + DEAD
+    most, longest, former, mixed = DEAD, 0, UNKNOWN, 0
+    symbol = first
+    while symbol <= last:
+        target = step_symbol(v, state, symbol)
+        if target < 0:
+            return target
+        if former != UNKNOWN and target != former:
+            mixed = MIXED
+        former = target
+        after = run_end(v, state, symbol, last)
+        if after - symbol > longest:
+            most, longest = target, after - symbol
+        symbol = after
+    return mixed + most
+
+
+@helper
+def run_end(v: Any, state: Any, symbol: Any, last: Any) -> Any:
+    """The first symbol after ``symbol`` that a state's leaf may tell from it, at most ``last + 1``."""
     leaf = i32(v, VA.S_LEAF)[state]
-    cuts, kinds = i32(v, VA.L_CUT), i32(v, VA.L_CLASSOF)
-    end = i32(v, VA.L_CUT0)[leaf] + i32(v, VA.L_CUTS)[leaf]
-    run = class_at(v, leaf, first)
-    kind = kinds[run]
-    run += 1
-    while run < end and cuts[run] <= last:
-        if kinds[run] != kind:
-            return MIXED
-        run += 1
-    return step_symbol(v, state, first)
+    run = class_at(v, leaf, symbol) + 1
+    if run == i32(v, VA.L_CUT0)[leaf] + i32(v, VA.L_CUTS)[leaf]:
+        return last + 1
+    return min(i32(v, VA.L_CUT)[run], last + 1)
+
+
+@helper
+def count_runs(v: Any, state: Any, first: Any, last: Any) -> Any:
+    """How many runs a state's leaf makes of the symbols ``first..last``."""
+    leaf = i32(v, VA.S_LEAF)[state]
+    return 1 + class_at(v, leaf, last) - class_at(v, leaf, first)
 
 
 @inline
@@ -78,15 +108,21 @@ def has_bit(words: Any, at: Any, bit: Any) -> Any:
 
 @helper
 def contains(v: Any, state: Any, part: Any) -> Any:
-    """Has ``state`` all instructions of ``part``, a state at the beginning of a character?"""
+    """Has ``state`` all instructions of ``part``, a state at the beginning of a character?
+
+    Whether a JSON leaf may be closed does not matter: no quote keeps a state.
+    """
     if state == part:
         return True
-    if state < FIRST_LEAF_STATE or state == MIXED or i32(v, VA.S_DECODER)[state] != 0:
+    if state < FIRST_LEAF_STATE or state >= MIXED or i32(v, VA.S_DECODER)[state] != 0:
         return False
-    elements = i32(v, VA.S_ELEMENT)
+    elements, code = i32(v, VA.S_ELEMENT), i32(v, VA.L_CODE)
+    closes = i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[part]] == JSON
     at, end = i32(v, VA.S_FROM)[state], i32(v, VA.S_FROM)[state] + i32(v, VA.S_SIZE)[state]
     first = i32(v, VA.S_FROM)[part]
     for i in range(first, first + i32(v, VA.S_SIZE)[part]):
+        if closes and code[elements[i]] == L_MATCH:
+            continue
         while at < end and elements[at] < elements[i]:
             at += 1
         if at == end or elements[at] != elements[i]:

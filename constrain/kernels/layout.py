@@ -94,7 +94,7 @@ VOCABULARY_GROUPS = (
     Group("row", {"E_ROW": ("i4", 1)}),  # dense rows, WORDS words each
     # Scratch.
     Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1),
-                      "X_CLOSED": ("i4", 1), "X_BITS": ("i4", 1)}),
+                      "X_CLOSED": ("i4", 1), "X_BITS": ("i4", 1), "X_ODD": ("i4", 1), "X_TARGET": ("i4", 1)}),
 )
 
 GRAMMAR_GROUPS = (
@@ -144,7 +144,7 @@ class Layout:
         self.size = slot
 
 
-V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND"), full=-1)
+V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD"), full=-1)
 G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "NODE"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...

@@ -43,7 +43,7 @@ class Quotient(NamedTuple):
     label      (nodes,) uint8       class on the edge into the node (``kernels/classes.py``)
     end        (nodes,)             first node after the subtree
     member0    (nodes + 1,)         members of n, trie nodes: ``member[member0[n] : member0[n + 1]]``
-    member     (members,)
+    member     (members,)           ... ascending by code
     code       (members,)           last character on the path; of a token that ends inside one, the decoder's state
     token0     (nodes + 1,)         ids of tokens that end at n: ``ids[token0[n] : token0[n + 1]]``
     ids        (tokens,)
@@ -81,7 +81,8 @@ def build_quotient(trie: Trie) -> Quotient:
     order, end = _preorder(parents, labels, depths)
     trie_node = np.where(number >= 0, order[number], 0)
     trie_reach, trie_depth = _below(trie, levels, parent, _own_sets(trie, kind, label))
-    member = np.argsort(np.where(number >= 0, trie_node, len(order)), kind="stable")[: int((number >= 0).sum())]
+    code = np.where(kind == 0, code, _DECODER[kind] << 24 | code)
+    member = _sort_members(trie_node, code, np.flatnonzero(number >= 0))
     member0 = np.searchsorted(trie_node[member], np.arange(len(order) + 1))
     sizes = (trie.token0[1:] - trie.token0[:-1])[member]
     token0 = np.concatenate(([0], np.cumsum(sizes)))[member0]
@@ -94,7 +95,7 @@ def build_quotient(trie: Trie) -> Quotient:
         end=end,
         member0=member0.astype(np.int32),
         member=member.astype(np.int32),
-        code=np.where(kind == 0, code, _DECODER[kind] << 24 | code)[member].astype(np.int32),
+        code=code[member].astype(np.int32),
         token0=token0.astype(np.int32),
         ids=trie.ids[_ranges(trie.token0[member], sizes)],
         reach=np.bitwise_or.reduceat(trie_reach[member], member0[:-1], axis=0).view(np.int32),
@@ -108,10 +109,19 @@ def build_quotient(trie: Trie) -> Quotient:
     )
 
 
+def _sort_members(
+    trie_node: npt.NDArray[np.int64], code: npt.NDArray[np.int64], members: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Members by their quotient node, those of one node by code."""
+    order = np.argsort(code[members], kind="stable")
+    return members[order[np.argsort(trie_node[members[order]], kind="stable")]]
+
+
 def _ranges(first: npt.NDArray[np.integer], size: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """``first[0] .. first[0] + size[0] - 1``, then those of 1, and so on."""
-    ends = np.cumsum(size, dtype=np.int64)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + size, size)
+    ends: npt.NDArray[np.int64] = np.cumsum(size, dtype=np.int64)
+    every: npt.NDArray[np.int64] = np.arange(ends[-1] if len(ends) else 0)
+    return every + np.repeat(first - ends + size, size)
 
 
 def _levels(trie: Trie) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
