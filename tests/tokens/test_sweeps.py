@@ -2,7 +2,7 @@
 
 Sweeps (``kernels/sweep.py``) know classes of characters, prune subtrees, mend odd members and copy rows; the twin here
 knows none of that. Vocabularies are random texts over what the shortcuts tell apart: letters and digits, blocks of
-other characters, single characters that popular patterns treat apart, beginnings of characters, bytes that are no UTF-8.
+other characters, single ones that popular patterns treat apart, beginnings of characters, bytes that are no UTF-8.
 """
 
 from __future__ import annotations
