@@ -186,7 +186,9 @@ def split_class(v: Any, node: Any, state: Any, most: Any, what: Any, base: Any) 
         if number < FIRST_BLOCK:
             target, after = step_leaf(v, state, symbol), symbol + 1
         else:
-            target, after = step_symbol(v, state, symbol), run_end(v, state, symbol, last)
+            target, after = most, run_end(v, state, symbol, last)
+            if first_member(v, node, symbol) < first_member(v, node, after):  # a step costs more than this
+                target = step_symbol(v, state, symbol)
         status = target
         if target >= 0 and target != most:
             status = enter_odd(v, node, symbol, after - 1, target, most, what, base)
