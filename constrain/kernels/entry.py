@@ -2,127 +2,25 @@
 
 For (node, leaf state): the *inside row*, the tokens all of whose bytes the leaf reads; and, computed only
 when asked for, the *exit*: the residual node of all places inside tokens where the leaf may end. A wide leaf
-(the body of a JSON string) admits most of the vocabulary; its row is found once, then copied.
+(the body of a JSON string) admits most of the vocabulary; its row is found once (``sweep.py``), then copied.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.census import count_closers, count_exits, count_inside, find_census, has_census
 from constrain.kernels.exclude import clear_closed, find_closed_words, is_below
 from constrain.kernels.intern import find, mix, publish
-from constrain.kernels.jit import helper, inline
-from constrain.kernels.layout import (
-    CAN_END,
-    CAN_GO_ON,
-    DEAD,
-    DENSE,
-    EVICTED,
-    HAS_EXIT_UNKNOWN,
-    NO_EXIT,
-    V_FULL,
-    VA,
-    VN,
-)
-from constrain.kernels.leaf import free_state, plain_state, sort_set, step_leaf
-from constrain.kernels.pointers import i32, room, u8
+from constrain.kernels.jit import helper
+from constrain.kernels.layout import DENSE, EVICTED, HAS_EXIT_UNKNOWN, NO_EXIT, V_FULL, VA, VN
+from constrain.kernels.leaf import free_state, plain_state
+from constrain.kernels.pointers import i32, room
 from constrain.kernels.rows import begin_find, is_filled, keep_row, take_row
-from constrain.kernels.trie import intern_residual, set_bit
+from constrain.kernels.sweep import sweep
+from constrain.kernels.trie import intern_residual, lowest_bit, set_bit
+from constrain.kernels.triesweep import CLOSING, EXITS, OPEN, TOKENS
 
 SAME_EXIT = -2  # E_EXIT of an entry whose exit is that of E_ALSO
-
-
-@helper
-def walk_inside(v: Any, node: Any, state: Any, size: Any) -> Any:
-    """Append to ``X_ID`` the tokens strictly below a trie node that ``state`` reads whole. Cost: nodes alive."""
-    bytes_, ends = u8(v, VA.T_BYTE), i32(v, VA.T_END)
-    starts, ids, found = i32(v, VA.T_TOKEN0), i32(v, VA.T_ID), i32(v, VA.X_ID)
-    flags, path = i32(v, VA.S_FLAGS), i32(v, VA.X_STACK)
-    path[0], path[1] = ends[node], state
-    depth = 0
-    last = ends[node]
-    node += 1
-    while node < last:
-        while node >= path[depth]:
-            depth -= 2
-        target = step_leaf(v, path[depth + 1], bytes_[node])
-        if target < 0:
-            return target
-        if target == DEAD:
-            node = ends[node]
-            continue
-        for i in range(starts[node], starts[node + 1]):
-            found[size] = ids[i]
-            size += 1
-        if flags[target] & CAN_GO_ON and ends[node] > node + 1:
-            depth += 2
-            path[depth], path[depth + 1] = ends[node], target
-            node += 1
-        else:
-            node = ends[node]
-    return size
-
-
-@helper
-def walk_exits(v: Any, node: Any, state: Any, size: Any) -> Any:
-    """Append to ``X_ID`` the trie nodes strictly below ``node`` where the leaf may end and tokens go on."""
-    bytes_, ends = u8(v, VA.T_BYTE), i32(v, VA.T_END)
-    found, flags, path = i32(v, VA.X_ID), i32(v, VA.S_FLAGS), i32(v, VA.X_STACK)
-    path[0], path[1] = ends[node], state
-    depth = 0
-    last = ends[node]
-    node += 1
-    while node < last:
-        while node >= path[depth]:
-            depth -= 2
-        target = step_leaf(v, path[depth + 1], bytes_[node])
-        if target < 0:
-            return target
-        if target == DEAD or ends[node] == node + 1:
-            node = ends[node]
-            continue
-        if flags[target] & CAN_END:
-            found[size] = node
-            size += 1
-        if flags[target] & CAN_GO_ON:
-            depth += 2
-            path[depth], path[depth + 1] = ends[node], target
-            node += 1
-        else:
-            node = ends[node]
-    return size
-
-
-@helper
-def each_member(v: Any, node: Any, state: Any, exits: Any) -> Any:
-    """One of the two walks over a trie node, or over all members of a residual one, results sorted and distinct."""
-    if node < v[VN.NODES]:
-        return walk_exits(v, node, state, 0) if exits else walk_inside(v, node, state, 0)
-    found, members = i32(v, VA.X_ID), i32(v, VA.R_MEMBER)
-    first = i32(v, VA.R_FROM)[node - v[VN.NODES]]
-    size = 0
-    for i in range(first, first + i32(v, VA.R_SIZE)[node - v[VN.NODES]]):
-        if room(v, VA.X_ID) - size < v[VN.id] + v[VN.node]:
-            size = distinct(found, size)
-            if room(v, VA.X_ID) - size < v[VN.id] + v[VN.node]:
-                return V_FULL - VN.scratch
-        size = walk_exits(v, members[i], state, size) if exits else walk_inside(v, members[i], state, size)
-        if size < 0:
-            return size
-    return distinct(found, size)
-
-
-@helper
-def distinct(values: Any, size: Any) -> Any:
-    """Sort and drop repeats, in place; the new size."""
-    sort_set(values, size)
-    kept = 0
-    for i in range(size):
-        if kept == 0 or values[kept - 1] != values[i]:
-            values[kept] = values[i]
-            kept += 1
-    return kept
 
 
 @helper
@@ -132,7 +30,7 @@ def find_entry(v: Any, node: Any, state: Any) -> Any:
     Its rows stay until the next call: add its tokens before.
     """
     begin_find(v)
-    state = free_state(v, i32(v, VA.S_WIDE)[state])
+    state = free_state(v, state, v[VN.LONGEST])
     if state < 0:
         return state
     item = look_up(v, node, state, -1)
@@ -146,7 +44,6 @@ def find_entry(v: Any, node: Any, state: Any) -> Any:
 @helper
 def find_plain(v: Any, node: Any, state: Any) -> Any:
     """The entry of a state that excludes no words."""
-    state = i32(v, VA.S_WIDE)[state]
     item = look_up(v, node, state, -1)
     return item if item != 0 and is_filled(v, item) else build_entry(v, node, state)
 
@@ -183,21 +80,22 @@ def find_excluding(v: Any, node: Any, state: Any) -> Any:
 
 @helper
 def build_entry(v: Any, node: Any, state: Any) -> Any:
-    """Build an entry by counting where that is possible, else by walking; negative: grow and retry."""
-    if not has_census(v, node, state):
-        return publish_entry(v, node, state, -1, 0, each_member(v, node, state, False))
-    census = census_of(v, state)
-    if census < 0:
-        return census
+    """Build an entry; negative: grow and retry.
+
+    A leaf X{low,high} over one class, so often a string's length, counts only what is left: the tokens that need at
+    most so many symbols are an entry of its twin X*, shared by all windows, and only those that close it are its own.
+    """
     leaf = i32(v, VA.S_LEAF)[state]
-    high, twin = i32(v, VA.L_HIGH)[leaf], i32(v, VA.L_TWIN)[leaf]
+    twin, high = i32(v, VA.L_TWIN)[leaf], i32(v, VA.L_HIGH)[leaf]
+    if twin <= 0 or i32(v, VA.S_DECODER)[state] != 0:
+        return publish_entry(v, node, state, -1, 0, sweep(v, node, state, TOKENS))
     left = v[VN.LONGEST] if high < 0 else min(high - i32(v, VA.S_COUNT)[state], v[VN.LONGEST])
     part = look_up(v, node, twin, left)
     if part == 0 or not is_filled(v, part):
-        part = publish_entry(v, node, twin, left, 0, count_inside(v, census, left))
+        part = publish_entry(v, node, twin, left, 0, sweep(v, node, state, OPEN))
         if part < 0:
             return part
-    return publish_entry(v, node, state, -1, part, count_closers(v, census, state))
+    return publish_entry(v, node, state, -1, part, sweep(v, node, state, CLOSING))
 
 
 @helper
@@ -215,15 +113,9 @@ def look_up(v: Any, node: Any, state: Any, left: Any) -> Any:
     return 0
 
 
-@inline
-def census_of(v: Any, state: Any) -> Any:
-    """Census of the unbounded twin of a bounded repeat's state."""
-    return find_census(v, i32(v, VA.L_TWIN)[i32(v, VA.S_LEAF)[state]])
-
-
 @helper
 def publish_entry(v: Any, node: Any, state: Any, left: Any, also: Any, size: Any) -> Any:
-    """Make the entry of ``X_ID[:size]`` and entry ``also``; negative (``size`` too): grow and retry.
+    """Make the entry of ``size`` tokens in ``X_BITS`` and of entry ``also``; negative, as ``size`` may be: retry.
 
     Where it exists, only a row that has been given up is written again: an exit, once found, stays.
     """
@@ -253,15 +145,14 @@ def publish_entry(v: Any, node: Any, state: Any, left: Any, also: Any, size: Any
 
 @helper
 def store_tokens(v: Any, item: Any, size: Any) -> Any:
-    """Keep ``X_ID[:size]`` as a list, or as a row where setting bits one by one would cost more than a row's OR."""
-    found, words = i32(v, VA.X_ID), v[VN.WORDS]
+    """Keep ``X_BITS`` as a list, or as a row where setting bits one by one would cost more than a row's OR."""
+    bits, words = i32(v, VA.X_BITS), v[VN.WORDS]
     starts, sizes = i32(v, VA.E_FROM), i32(v, VA.E_SIZE)
     if size * 8 < words:
-        pool, first = i32(v, VA.E_ID), v[VN.entryid]
+        first = v[VN.entryid]
         if first + size > room(v, VA.E_ID):
             return V_FULL - VN.entryid
-        for i in range(size):
-            pool[first + i] = found[i]
+        size = list_bits(bits, words, i32(v, VA.E_ID), first) if size > 0 else 0
         v[VN.entryid] = first + size
         starts[item], sizes[item] = first, size
         return 0
@@ -269,11 +160,22 @@ def store_tokens(v: Any, item: Any, size: Any) -> Any:
     if first < 0:
         return first
     for i in range(words):
-        rows[first + i] = 0
-    for i in range(size):
-        set_bit(rows, (first << 5) + found[i])
+        rows[first + i] = bits[i]
     keep_row(v, item, first)
     return 0
+
+
+@helper
+def list_bits(bits: Any, words: Any, found: Any, at: Any) -> Any:
+    """Write to ``found[at:]`` the numbers of the bits set in ``bits[:words]``, ascending; how many."""
+    first = at
+    for i in range(words):
+        word = bits[i] & 0xFFFFFFFF
+        while word != 0:
+            found[at] = (i << 5) + lowest_bit(word)
+            at += 1
+            word &= word - 1
+    return at - first
 
 
 @helper
@@ -290,12 +192,9 @@ def find_plain_exit(v: Any, item: Any) -> Any:
     """The exit of an entry whose state excludes no words."""
     exits = i32(v, VA.E_EXIT)
     if exits[item] == HAS_EXIT_UNKNOWN:
-        node, state = i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item]
-        if has_census(v, node, state):
-            census = census_of(v, state)
-            size = census if census < 0 else count_exits(v, census, state)
-        else:
-            size = each_member(v, node, state, True)
+        size = sweep(v, i32(v, VA.E_NODE)[item], i32(v, VA.E_STATE)[item], EXITS)
+        if size > 0:
+            size = list_bits(i32(v, VA.X_BITS), (v[VN.NODES] + 31) >> 5, i32(v, VA.X_ID), 0)
         return keep_exit(v, item, size)
     return exits[item]
 

@@ -14,7 +14,7 @@ from constrain.kernels.jit import helper
 from constrain.kernels.layout import FIRST_LEAF_STATE, ROOT, VA, VN
 from constrain.kernels.leaf import step_leaf
 from constrain.kernels.pointers import i32, u8
-from constrain.kernels.trie import trie_child
+from constrain.kernels.trie import clear_bit, trie_child
 
 QUOTE, BACKSLASH = 0x22, 0x5C
 
@@ -111,6 +111,4 @@ def clear_closed(v: Any, words: Any, first: Any, closed: Any) -> None:
     starts, ids, found = i32(v, VA.T_TOKEN0), i32(v, VA.T_ID), i32(v, VA.X_CLOSED)
     for i in range(closed):
         for j in range(starts[found[i]], starts[found[i] + 1]):
-            token = ids[j]
-            bit = token & 31
-            words[first + (token >> 5)] &= ~(1 << bit) if bit < 31 else 0x7FFFFFFF
+            clear_bit(words, (first << 5) + ids[j])

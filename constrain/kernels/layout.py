@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any, NamedTuple
 
+from constrain.kernels.classes import SET_WORDS, WIDTH
+
 # ---- sentinels -------------------------------------------------------------------------------------------
 
 UNKNOWN, DEAD, ACCEPTED, FIRST_LEAF_STATE = 0, 1, 2, 3  # leaf states
@@ -55,13 +57,22 @@ class Group(NamedTuple):
 # fmt: off
 VOCABULARY_GROUPS = (
     # The trie of all tokens, nodes in preorder (so a subtree is a range, and its tokens too). Never grows.
-    Group("node", {"T_BYTE": ("u1", 1), "T_END": ("i4", 1), "T_KID0": ("i4", 1), "T_TOKEN0": ("i4", 1)}),
+    Group("node", {"T_BYTE": ("u1", 1), "T_END": ("i4", 1), "T_KID0": ("i4", 1), "T_TOKEN0": ("i4", 1),
+                   "T_CLASS": ("i4", 1), "T_REACH": ("i4", SET_WORDS), "T_DEPTH": ("u1", 1)}),
     Group("kid", {"T_KID": ("i4", 1)}),  # children of each node, sorted by byte
     Group("id", {"T_ID": ("i4", 1)}),  # token ids in the order of their bytes
     Group("root", {"T_ROOT": ("i4", 1)}),  # child of the root for each byte
     Group("eos", {"EOS": ("i4", 1)}),
     Group("token", {"TOKEN0": ("i4", 1)}),  # where the bytes of each token start
     Group("tokenbyte", {"TOKEN_BYTE": ("u1", 1)}),
+    # Its quotient (vocab/quotient.py): the trie read in classes of characters. Never grows.
+    Group("charclass", {"C_FIRST": ("i4", 1), "C_LAST": ("i4", 1)}),
+    Group("quotient", {"Q_LABEL": ("u1", 1), "Q_END": ("i4", 1), "Q_MEMBER0": ("i4", 1), "Q_TOKEN0": ("i4", 1),
+                       "Q_REACH": ("i4", SET_WORDS), "Q_DEPTH": ("u1", 1), "Q_OWN": ("i4", 1), "Q_BELOW": ("i4", 1)}),
+    Group("classmember", {"Q_MEMBER": ("i4", 1), "Q_CODE": ("i4", 1)}),
+    Group("classid", {"Q_ID": ("i4", 1)}),
+    Group("classrow", {"Q_ROW": ("i4", 1)}),  # rows of wide nodes, filled at their first use ...
+    Group("rowknown", {"Q_KNOWN": ("u1", 1)}),  # ... as this says
     # Residual nodes: sets of trie nodes, walked as one. Node number = number of trie nodes + residual number.
     Group("residual", {"R_FROM": ("i4", 1), "R_SIZE": ("i4", 1)}, interned=True),
     Group("member", {"R_MEMBER": ("i4", 1)}),
@@ -74,7 +85,8 @@ VOCABULARY_GROUPS = (
     Group("classset", {"L_IN": ("u1", 1)}),
     Group("alive", {"L_LIVE": ("u1", 1)}),
     Group("leafstate", {"S_LEAF": ("i4", 1), "S_DECODER": ("i4", 1), "S_COUNT": ("i4", 1), "S_FROM": ("i4", 1),
-                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WIDE": ("i4", 1), "S_WORD": ("i4", 1)},
+                        "S_SIZE": ("i4", 1), "S_FLAGS": ("i4", 1), "S_WORD": ("i4", 1), "S_CLASS": ("i4", WIDTH),
+                        "S_KEEP": ("i4", SET_WORDS)},
           interned=True),
     Group("word", {"W_SYMBOL": ("i4", 1), "W_CHILD": ("i4", 1), "W_SIBLING": ("i4", 1), "W_FINAL": ("i4", 1)}),
     # Successors of leaf states: rows of 256 in chunks of their own, so that growing never moves a large array.
@@ -87,15 +99,9 @@ VOCABULARY_GROUPS = (
     Group("entryid", {"E_ID": ("i4", 1)}),
     Group("row", {"E_ROW": ("i4", 1)}),  # a pool of dense rows, WORDS words each (rows.py). Never grows.
     Group("rowslot", {"K_ENTRY": ("i4", 1)}),  # the entry that each row of the pool belongs to
-    # Censuses (census.py): what each token needs of an unbounded repeat.
-    Group("census", {n: ("i4", 1) for n in ("Z_TWIN", "Z_FROM", "Z_SIZE", "Z_CLOSER0", "Z_CLOSERS", "Z_NODE0",
-                                            "Z_NODES")}),
-    Group("counted", {"Z_ID": ("i4", 1), "Z_NEED": ("i4", 1)}),
-    Group("closer", {"Z_CLOSER": ("i4", 1), "Z_CLOSER_COUNT": ("i4", 1)}),
-    Group("leaving", {"Z_NODE": ("i4", 1), "Z_NODE_COUNT": ("i4", 1)}),
     # Scratch.
     Group("scratch", {"X_SET": ("i4", 1), "X_STACK": ("i4", 1), "X_ID": ("i4", 1), "X_PC": ("i4", 1),
-                      "X_CLOSED": ("i4", 1)}),
+                      "X_CLOSED": ("i4", 1), "X_BITS": ("i4", 1), "X_ODD": ("i4", 1), "X_TARGET": ("i4", 1)}),
 )
 
 GRAMMAR_GROUPS = (
@@ -152,7 +158,8 @@ class Layout:
         self.size = slot
 
 
-V = Layout(VOCABULARY_GROUPS, ("NODES", "WORDS", "STAMP", "LONGEST", "FIND", "HAND", "EVICTIONS"), full=-1)
+V_EXTRAS = ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD", "FIND", "HAND", "EVICTIONS")
+V = Layout(VOCABULARY_GROUPS, V_EXTRAS, full=-1)
 G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...

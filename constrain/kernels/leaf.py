@@ -170,19 +170,9 @@ def intern_leaf_state(v: Any, leaf: Any, decoder: Any, count: Any, word: Any, si
     leaves[state], decoders[state], counts[state] = leaf, decoder, count
     starts[state], sizes[state], words[state] = first, size, word
     i32(v, VA.S_FLAGS)[state] = state_flags(v, leaf, decoder, count, size)
-    i32(v, VA.S_WIDE)[state] = wide_state(v, leaf, decoder, count, state)
     publish(hashes, table, slot, state, key)
     v[VN.leafstate] = state + 1
     return state
-
-
-@helper
-def wide_state(v: Any, leaf: Any, decoder: Any, count: Any, state: Any) -> Any:
-    """A state with the same entries: the unbounded twin while no token is long enough to meet the window."""
-    twin, high = i32(v, VA.L_TWIN)[leaf], i32(v, VA.L_HIGH)[leaf]
-    if twin <= 0 or decoder != 0 or count < i32(v, VA.L_LOW)[leaf]:
-        return state
-    return twin if high < 0 or high - count >= v[VN.LONGEST] else state
 
 
 @helper
@@ -278,15 +268,27 @@ def can_close(v: Any, state: Any) -> Any:
     return False
 
 
-@helper
-def free_state(v: Any, state: Any) -> Any:
-    """A state with the same entries that counts nothing, where no token can reach the window's bounds.
+@inline
+def has_window(v: Any, leaf: Any) -> Any:
+    """Does the leaf bound the number of its symbols?"""
+    return i32(v, VA.L_LOW)[leaf] > 0 or i32(v, VA.L_HIGH)[leaf] >= 0
 
-    For patterns with a length bound: else each count would have walks of its own. Negative: grow and retry.
+
+@helper
+def free_state(v: Any, state: Any, longest: Any) -> Any:
+    """A state that counts nothing and does the same on all texts of up to ``longest`` bytes, else the state itself.
+
+    Such texts stay clear of the window's bounds. Else each count would have entries of its own. Negative: grow
+    and retry.
     """
     leaf, count = i32(v, VA.S_LEAF)[state], i32(v, VA.S_COUNT)[state]
+    if not has_window(v, leaf) or count < i32(v, VA.L_LOW)[leaf]:
+        return state
+    twin, high = i32(v, VA.L_TWIN)[leaf], i32(v, VA.L_HIGH)[leaf]
+    if twin > 0:
+        return twin if i32(v, VA.S_DECODER)[state] == 0 and (high < 0 or high - count >= longest) else state
     free = i32(v, VA.L_FREE)[leaf]
-    if free == 0 or count < i32(v, VA.L_LOW)[leaf] or count + v[VN.LONGEST] > free:
+    if free == 0 or count + longest > free:
         return state
     return same_elements(v, state, i32(v, VA.L_UNBOUNDED)[leaf])
 
@@ -334,7 +336,28 @@ def grow_leaf_state(v: Any, state: Any, byte: Any) -> Any:
             target = step_partial(v, state, read)
     if target > 0:
         successors(v, state)[byte] = target
+        if decoder == 0 and byte < 0x80 and i32(v, VA.S_WORD)[state] == 0:
+            fill_alike(v, state, encoding, byte, target)
     return target
+
+
+@helper
+def fill_alike(v: Any, state: Any, encoding: Any, byte: Any, target: Any) -> None:
+    """Remember a successor for all ASCII symbols that the leaf does not tell from ``byte``, a whole symbol."""
+    leaf = i32(v, VA.S_LEAF)[state]
+    if encoding == JSON and (byte < 0x20 or byte == 0x22 or byte == 0x5C):
+        return
+    cuts, classes, row = i32(v, VA.L_CUT), i32(v, VA.L_CLASSOF), successors(v, state)
+    run = i32(v, VA.L_CUT0)[leaf]
+    last = run + i32(v, VA.L_CUTS)[leaf]
+    kind = classes[class_at(v, leaf, byte)]
+    while run < last and cuts[run] < 0x80:
+        if classes[run] == kind:
+            end = min(cuts[run + 1], 0x80) if run + 1 < last else 0x80
+            for symbol in range(cuts[run], end):
+                if encoding != JSON or (symbol >= 0x20 and symbol != 0x22 and symbol != 0x5C):
+                    row[symbol] = target
+        run += 1
 
 
 @inline

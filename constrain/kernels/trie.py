@@ -119,6 +119,28 @@ def set_bit(words: Any, token: Any) -> None:
     words[token >> 5] |= 1 << bit if bit < 31 else -0x80000000
 
 
+@inline
+def clear_bit(words: Any, number: Any) -> None:
+    """The opposite of ``set_bit``."""
+    bit = number & 31
+    words[number >> 5] &= ~(1 << bit) if bit < 31 else 0x7FFFFFFF
+
+
+@helper
+def lowest_bit(word: Any) -> Any:
+    """Number of the lowest bit set."""
+    number = 0
+    if word & 0xFFFF == 0:
+        number, word = 16, word >> 16
+    if word & 0xFF == 0:
+        number, word = number + 8, word >> 8
+    if word & 0xF == 0:
+        number, word = number + 4, word >> 4
+    if word & 3 == 0:
+        number, word = number + 2, word >> 2
+    return number + (1 - (word & 1))
+
+
 @helper
 def set_tokens_at(v: Any, node: Any, words: Any) -> None:
     """Set the bits of the tokens that end at ``node``."""

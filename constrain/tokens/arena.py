@@ -73,6 +73,7 @@ class Arena:
         self._arrays: dict[str, npt.NDArray[Any]] = {}  # made when they are asked for: most never are
         self._buffer = buffer
         self.constant_bytes = 0  # of arrays that were put
+        self.constants: tuple[str, ...] = ()  # their names, where another arena may share them
         self.table = np.zeros(layout.size, np.int64)
         self.address = address_of(self.table)
         slots = self.table[len(layout.n) :]

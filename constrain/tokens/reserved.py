@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from constrain.kernels.classes import CLASSES
 from constrain.kernels.layout import FIRST_LEAF_STATE, V
 from constrain.tokens.arena import Arena, weights
+from constrain.vocab.quotient import build_quotient
 from constrain.vocab.trie import build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -22,7 +24,7 @@ _FOR_EACH_STATE = {
     "leaf": 1 / 32, "leafcode": 2, "cut": 1 / 2, "classset": 8, "alive": 128, "word": 1 / 2,
 }  # fmt: skip
 _STATE_BYTES = 1024 + 36  # successors and columns
-_WEIGHTS = weights(V, [*_FOR_EACH_STATE, "census", "counted", "closer", "leaving"])  # bytes for each count of the table
+_WEIGHTS = weights(V, list(_FOR_EACH_STATE))  # bytes for each count of the table
 _WEIGHTS[V.n["leafstate"]] += 1024
 
 
@@ -42,8 +44,8 @@ def build_arena(vocabulary: Vocabulary, half: int, former: Arena | None) -> Aren
         **{name: int(states * share) for name, share in _FOR_EACH_STATE.items()},
         "row": rows * vocabulary.words, "rowslot": rows, "chunk": MAX_CHUNKS,
         "scratch": max(nodes + 2 * ids + 2 * longest + 4096, 2 * states + 2),
-        "census": 64, "counted": 32 * ids, "closer": 2 * ids, "leaving": 2 * nodes,
     })  # fmt: skip
+    arena.constants = tuple(constants)
     for name, values in constants.items():
         arena.put(name, values)
     arena["NODES"], arena["WORDS"], arena["LONGEST"] = nodes, vocabulary.words, longest
@@ -55,20 +57,26 @@ def build_arena(vocabulary: Vocabulary, half: int, former: Arena | None) -> Aren
     return arena
 
 
-_CONSTANTS = ("T_BYTE", "T_END", "T_KID0", "T_TOKEN0", "T_KID", "T_ID", "T_ROOT", "EOS", "TOKEN0", "TOKEN_BYTE")
-
-
 def _constants(former: Arena) -> dict[str, npt.NDArray[Any]]:
-    return {name: former.array(name) for name in _CONSTANTS}
+    return {name: former.array(name) for name in former.constants}
 
 
 def _read_constants(vocabulary: Vocabulary) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that never change: the trie, the ends, the bytes of tokens."""
+    """The arrays that never change: the trie, the ends, the bytes of tokens, the trie read in classes of characters (its
+    rows are found once for all indexes of the vocabulary)."""
     trie = build_trie(vocabulary)
+    quotient = build_quotient(trie)
     texts = [token or b"" for token in vocabulary.tokens]
     return {
         "T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
         "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
         "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
         "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
+        "T_CLASS": quotient.trie_node, "T_REACH": quotient.trie_reach.ravel(), "T_DEPTH": quotient.trie_depth,
+        "Q_LABEL": quotient.label, "Q_END": quotient.end, "Q_MEMBER0": quotient.member0, "Q_TOKEN0": quotient.token0,
+        "Q_REACH": quotient.reach.ravel(), "Q_DEPTH": quotient.depth, "Q_OWN": quotient.own_row,
+        "Q_BELOW": quotient.below_row, "Q_MEMBER": quotient.member, "Q_CODE": quotient.code, "Q_ID": quotient.ids,
+        "Q_ROW": np.zeros(quotient.rows * vocabulary.words, np.int32), "Q_KNOWN": np.zeros(quotient.rows, np.uint8),
+        "C_FIRST": np.array([first for first, _ in CLASSES], np.int32),
+        "C_LAST": np.array([last for _, last in CLASSES], np.int32),
     }  # fmt: skip

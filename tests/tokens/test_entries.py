@@ -1,6 +1,6 @@
 """The shortcuts of the engine against its general machinery, and its work counted.
 
-Windows over one class of symbols are counted (``kernels/census.py``) and excluded words are subtracted
+Windows over one class of symbols share what is left open (``kernels/entry.py``) and excluded words are subtracted
 (``kernels/exclude.py``). The same languages written as repeats, intersections and complements take the general way;
 masks must not differ. A third opinion is Python's: its ``json`` module reads every text that is accepted.
 """
@@ -133,7 +133,7 @@ def window_twins(symbols: Rx, encoding: Encoding, low: int, high: int | None) ->
 
 
 def is_counted(automaton: PushdownAutomaton, terminal: Terminal) -> bool:
-    """Has the leaf of a terminal an unbounded twin, whose census stands for walks?"""
+    """Has the leaf of a terminal an unbounded twin, which stands for it far from the window's bounds?"""
     index = automaton.index
     return bool(index.arena.array("L_TWIN")[index.arena.array("S_LEAF")[index.leaf(terminal)]])
 
