@@ -23,7 +23,7 @@ _FOR_EACH_STATE = {
     "leafstate": 1, "element": 16, "entry": 1 / 8, "entryid": 2, "residual": 1 / 32, "member": 2, "step": 1 / 8,
     "leaf": 1 / 32, "leafcode": 2, "cut": 1 / 2, "classset": 8, "alive": 128, "word": 1 / 2,
 }  # fmt: skip
-_STATE_BYTES = 1024 + 36  # successors and columns
+_STATE_BYTES = 1024 + 132  # successors and columns
 _WEIGHTS = weights(V, list(_FOR_EACH_STATE))  # bytes for each count of the table
 _WEIGHTS[V.n["leafstate"]] += 1024
 
