@@ -49,6 +49,7 @@ from constrain.kernels.layout import (
 from constrain.kernels.wordset import add_word as add_word_to_set
 from constrain.tokens.arena import Arena
 
+MAX_BATCH = 1 << 12  # bags laid out at once
 START, AFTER, PICK, WORD, READING, CLOSED = range(6)
 NOT_BEGUN = State(0, 0, 0, 0, ())  # of START: what the state is, the row finds out
 NO_LIMIT = 1 << 30
@@ -128,7 +129,7 @@ class Memories:
         for i in (number, *islice(others, self._batch)):
             bag = self._bags[i]
             starts[i] = self._lay_out(bag) if bag.is_plain else self._number(Shape(START, i, NOT_BEGUN))
-        self._batch *= 4
+        self._batch = min(4 * self._batch, MAX_BATCH)
         self._store()
 
     def _lay_out(self, bag: BagRules) -> int:
