@@ -36,20 +36,15 @@ class Emitter:
     def __init__(self, code: array[int], rules: Rules, nulls: set[str]) -> None:
         self.code, self.rules, self.nulls = code, rules, nulls
         self._copies: dict[int, tuple[array[int], Seq]] = {}  # id -> (code, the sequence: kept alive)
-        self.emitters = {
-            Literal: self._literal,
-            Terminal: self._terminal,
-            Ref: self._ref,
-            NonEmpty: self._nonempty,
-            Seq: self._seq,
-            Choice: self._choice,
-            Repeat: self._repeat,
-            Joined: self._joined,
-            Bag: self._bag,
-        }
+
+    def copy(self, code: array[int], rules: Rules, nulls: set[str]) -> Emitter:
+        """One that knows the same and appends to other code, which begins as this one."""
+        other = Emitter(code, rules, nulls)
+        other._copies = self._copies.copy()
+        return other
 
     def emit(self, expr: Expr, tail: bool) -> None:
-        self.emitters[type(expr)](expr, tail)  # type: ignore[operator]
+        _EMITTERS[type(expr)](self, expr, tail)  # type: ignore[operator]
 
     def _split(self, ways: int) -> range:
         """Append a split; the places of its addresses."""
@@ -117,7 +112,7 @@ class Emitter:
                 code.append(OPTION if part.name in self.nulls else CALL)  # type: ignore[attr-defined]
                 code.append(self.rules.rule(part.name))  # type: ignore[attr-defined]
             else:
-                self.emitters[kind](part, False)  # type: ignore[operator]
+                _EMITTERS[kind](self, part, False)  # type: ignore[operator]
 
     def _sequence(self, expr: Seq) -> None:
         """A sequence in a sequence. Without addresses in it, its code is the same wherever it stands."""
@@ -127,18 +122,23 @@ class Emitter:
             self._copies[id(expr)] = (self.code[start:], expr)
 
     def _choice(self, expr: Choice, tail: bool) -> None:
-        parts = expr.parts
+        parts, code = expr.parts, self.code
         if len(parts) == 1:
             return self.emit(parts[0], tail)
         jumps = []
         for place, part in zip(self._split(len(parts)), parts, strict=True):
-            self.code[place] = len(self.code)
-            self.emit(part, tail)
+            code[place] = len(code)
+            if type(part) is Literal:
+                code.extend(part.data)
+                if tail:
+                    code.append(RETURN)
+            else:
+                self.emit(part, tail)
             if not tail:
-                jumps.append(len(self.code) + 1)
-                self.code.extend((JUMP, 0))
+                jumps.append(len(code) + 1)
+                code.extend((JUMP, 0))
         for place in jumps:
-            self.code[place] = len(self.code)
+            code[place] = len(code)
         return None
 
     def _repeat(self, expr: Repeat, tail: bool) -> None:
@@ -165,47 +165,43 @@ class Emitter:
         return self._leave(tail)
 
     def _optional(self, body: Expr, tail: bool) -> None:
-        places = self._split(2)
-        self.code[places[0]] = len(self.code)
+        place = self._fork()
         self.emit(body, tail)
-        self.code[places[1]] = len(self.code)
+        self.code[place] = len(self.code)
         self._leave(tail)
 
     def _joined(self, expr: Joined, tail: bool) -> None:
         """In order: item, may it end here, separator, next item. An optional item can be jumped over."""
-        items = expr.items
+        items, code, separator = expr.items, self.code, (expr.separator,)
         if not items:
             return self._leave(tail)
+        final = len(items) - 1
         last_required = max((i for i, (_, required) in enumerate(items) if required), default=-1)
         ends = []  # places to patch with the address of the end
         if last_required < 0:
-            ends.append(self._exit_split())
+            ends.append(self._fork())
         for i, (item, required) in enumerate(items):
-            skip = None
-            if not required and i < len(items) - 1:
-                places = self._split(2)
-                skip = places[1]
-                self.code[places[0]] = len(self.code)
-            self.emit(item, False)
-            if i < len(items) - 1:
+            skip = -1 if required or i == final else self._fork()
+            self._parts(item.parts if type(item) is Seq else (item,))
+            if i < final:
                 if i >= last_required:
-                    ends.append(self._exit_split())
-                self.emit(expr.separator, False)
-            if skip is not None:
-                self.code[skip] = len(self.code)
+                    ends.append(self._fork())
+                self._parts(separator)
+            if skip >= 0:
+                code[skip] = len(code)
         for place in ends:
-            self.code[place] = len(self.code)
+            code[place] = len(code)
         return self._leave(tail)
 
     def _bag(self, expr: Bag, tail: bool) -> None:
         self.code.extend((BAG, self.rules.bag(expr)))
         self._leave(tail)
 
-    def _exit_split(self) -> int:
-        """A split between what follows and a place to patch."""
-        places = self._split(2)
-        self.code[places[0]] = len(self.code)
-        return places[1]
+    def _fork(self) -> int:
+        """A split between what follows and a place to patch, which is returned."""
+        at = len(self.code) + 4
+        self.code.extend((SPLIT, 2, at, 0))
+        return at - 1
 
     # ---- left recursion -------------------------------------------------------------------------------------
 
@@ -233,3 +229,16 @@ class Emitter:
         if leave:
             self.code[places[-1]] = len(self.code)
             self.code.append(RETURN)
+
+
+_EMITTERS = {
+    Literal: Emitter._literal,
+    Terminal: Emitter._terminal,
+    Ref: Emitter._ref,
+    NonEmpty: Emitter._nonempty,
+    Seq: Emitter._seq,
+    Choice: Emitter._choice,
+    Repeat: Emitter._repeat,
+    Joined: Emitter._joined,
+    Bag: Emitter._bag,
+}

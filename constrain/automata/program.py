@@ -25,7 +25,8 @@ from __future__ import annotations
 import warnings
 import weakref
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from copy import copy
 from dataclasses import dataclass, field
 
 from constrain.automata.analysis import (
@@ -74,6 +75,15 @@ class Program:
     terminals: dict[int, Terminal] = field(default_factory=dict)
     bags: list[BagRules] = field(default_factory=list)
 
+    def copy(self) -> Program:
+        """The same, to go on from there."""
+        parts = self.code[:], self.entries[:], self.ranks[:], self.start, self.empty_text, self.names[:]
+        return Program(*parts, self.terminals.copy(), self.bags[:])
+
+
+# Containers of a builder that it does not share.
+_OWN = ("_leaves", "_rules", "_nulls", "_productive", "_recursive", "_numbers", "_leaf_rules", "_parts", "_unmade")
+
 
 class ProgramBuilder:
     """Grows the program of one grammar. Not thread-safe.
@@ -85,20 +95,14 @@ class ProgramBuilder:
 
     def __init__(
         self,
-        grammar: Grammar,
         leaf: NewLeaf,
         known_leaf: Callable[[Terminal], int | None],
         *,
         dead: int,
         leaves_at_once: bool = False,
     ) -> None:
-        """Look at the start rule and what it leads to.
-
-        Raises ``GrammarError`` when the language is empty or a rule is missing; warns (``GrammarWarning``) about rules
-        that can never be used.
-        """
         self.program = Program()
-        self.grammar, self.dead, self.leaves_at_once = grammar, dead, leaves_at_once
+        self.dead, self.leaves_at_once = dead, leaves_at_once
         self.changed: list[int] = []  # rules whose entry has been set since ``taken``
         self._new_leaf, self._known_leaf = leaf, known_leaf
         self._leaves: dict[int, int] = {}  # id(terminal) -> start state
@@ -111,11 +115,28 @@ class ProgramBuilder:
         self._parts: dict[int, tuple[int, Expr]] = {}  # id(expr) -> (rule number, the expression: kept alive)
         self._unmade: dict[int, tuple[str, Expr | None]] = {}  # rule number -> (name, body of a nameless rule)
         self._last_rank = LAST_RANK - 1
-        # No cycle: an automaton, and a vocabulary's index with it, must go as soon as nobody uses it.
+        # A proxy: the two would hold each other, and with them a whole vocabulary index, until a collection.
         self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
+
+    def copy(self) -> ProgramBuilder:
+        """Another one that has made the same, to go on with another grammar."""
+        other = copy(self)
+        other.program = self.program.copy()
+        other.changed = []
+        for name in _OWN:
+            setattr(other, name, getattr(self, name).copy())
+        other._emitter = self._emitter.copy(other.program.code, weakref.proxy(other), other._nulls)
+        return other
+
+    def begin(self, grammar: Grammar) -> None:
+        """Look at the start rule and what it leads to.
+
+        Raises ``GrammarError`` when the language is empty or a rule is missing; warns (``GrammarWarning``) about rules
+        that can never be used.
+        """
+        self.grammar, rules = grammar, grammar.rules
+        self._sound: Set[str] = rules.sound if isinstance(rules, RulesOnDemand) else frozenset()
         self._where = grammar.start
-        rules = grammar.rules
-        self._sound = rules.sound if isinstance(rules, RulesOnDemand) else frozenset()
         try:
             self._learn(grammar.start)
         except RecursionError:
@@ -139,6 +160,13 @@ class ProgramBuilder:
             self._rank(self._make_group(number))
         except RecursionError:
             raise _too_deep() from None
+
+    def make_all(self) -> None:
+        """Make the code of all rules that have been mentioned."""
+        unmade = (number for number, entry in enumerate(self.program.entries) if entry == UNMADE)
+        while (number := next(unmade, None)) is not None:
+            self.make(number)
+            unmade = (number for number, entry in enumerate(self.program.entries) if entry == UNMADE)
 
     # ---- what must be known of a rule ------------------------------------------------------------------------
 

@@ -191,6 +191,15 @@ EMPTY: Expr = Seq()
 NEVER: Expr = Choice()
 
 
+class Common:
+    """Rules that many grammars have in common, the very same objects, and expressions that occur in many: what an engine
+    makes of them it may make once. Compared by identity."""
+
+    def __init__(self, rules: dict[str, Expr], parts: tuple[Expr, ...] = ()) -> None:
+        """``rules`` refer to each other only."""
+        self.rules, self.parts = rules, parts
+
+
 class RulesOnDemand(Mapping[str, Expr]):
     """Rules of which some are made when they are first asked for; who looks at all of them makes all.
 
@@ -207,9 +216,11 @@ class RulesOnDemand(Mapping[str, Expr]):
         waiting: dict[str, Callable[[], Expr]],
         sound: Set[str] = frozenset(),
         forget: Callable[[], None] = lambda: None,
+        common: Common | None = None,
     ) -> None:
-        """``forget`` is called when the rules are gone: it lets go of what making them needs."""
-        self.made, self.waiting, self.sound, self._forget = made, waiting, sound, forget
+        """``forget`` is called when the rules are gone: it lets go of what making them needs. ``common``: rules of these
+        names are those."""
+        self.made, self.waiting, self.sound, self._forget, self.common = made, waiting, sound, forget, common
 
     def __getitem__(self, name: str) -> Expr:
         make = self.waiting.get(name)

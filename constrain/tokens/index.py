@@ -18,7 +18,7 @@ from constrain.automata.chardfa import closure
 from constrain.automata.leafcode import LeafCode, compile_leaf
 from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
-from constrain.ir.grammar import Terminal
+from constrain.ir.grammar import Common, Terminal
 from constrain.ir.rx import Rx
 from constrain.kernels.classes import CLASSES
 from constrain.kernels.layout import (
@@ -79,6 +79,7 @@ class VocabularyIndex:
         self._unspellable: _rx.Ranges = former._unspellable if former else _unspellable(self.missing)
         self.incomplete: bool = former.incomplete if former else _is_incomplete(vocabulary, self.missing)
         self._leaves: dict[LeafKey, int] = {}
+        self.beginnings: weakref.WeakKeyDictionary[Common, Any] = weakref.WeakKeyDictionary()  # tokens/beginnings.py
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, memory: int = MEMORY) -> VocabularyIndex:

@@ -23,6 +23,7 @@ are watched as well, though they are not barred). "Few" comes early enough that 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from itertools import accumulate, islice
 from typing import NamedTuple
 
@@ -101,6 +102,20 @@ class Memories:
         arena["memory"] = 1  # 0: before the first element of the bag at hand
         arena["shape"] = 1
         arena.array("H_FLAGS")[BARRED] = KNOWN
+
+    def copy(self, program: Program, arena: Arena) -> Memories:
+        """The same for copies of the program and the arena."""
+        other = copy(self)
+        other._bags, other._arena = program.bags, arena
+        other._shapes, other._numbers, other._barred = self._shapes.copy(), self._numbers.copy(), self._barred.copy()
+        other._fresh, other._changed = [], {}
+        return other
+
+    def lay_out(self) -> None:
+        """Give all bags the shape before their first element."""
+        for number in range(len(self._bags)):
+            if not self._arena.array("B_SHAPE")[number]:
+                self._meet(number)
 
     def make_row(self) -> None:
         """Answer what the kernel asks of a memory: its bag, whether it is stuck, its shape, its row."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from constrain.automata.program import Program, ProgramBuilder
+from constrain.automata.program import Program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
 from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
@@ -29,19 +29,13 @@ from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
 from constrain.tokens.arena import Arena
 from constrain.tokens.base import Words
+from constrain.tokens.beginnings import begin, publish
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.memories import Memories
 from constrain.vocab.vocabulary import Vocabulary
 
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
 PIECE = 64  # bytes of text read in one kernel call
-_SIZES = {
-    "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
-    "suspicion": 32,
-    "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
-    "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
-}  # fmt: skip
-
 
 class PushdownAutomaton:
     """Masks and steps of ``grammar`` over ``vocabulary``. Thread-safe; states are ints that stay valid.
@@ -59,16 +53,9 @@ class PushdownAutomaton:
         self.vocabulary = vocabulary
         self.index = index or VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
-        self._vocabulary_table = self.index.table
-        self.arena = _new_arena()
-        self._table = self.arena.address
-        with collected_later():
-            index = self.index
-            leaves = index.leaf, index.known_leaf
-            at_once = bool(index.missing)
-            self._builder = ProgramBuilder(grammar, *leaves, dead=DEAD, leaves_at_once=at_once)
+        self.arena, self._builder, self.memories = begin(grammar, self.index)
         self.program: Program = self._builder.program
-        self.memories = Memories(self.program, self.arena, self.index.arena["LONGEST"])
+        self._vocabulary_table, self._table = self.index.table, self.arena.address
         self._mask_shape = (vocabulary.words,)
         self._start = self._first_state()
 
@@ -216,43 +203,17 @@ class PushdownAutomaton:
         if status == TOO_MANY_ENDS:
             raise _too_many_words()
         if status == RULE_WANTED:
-            self._make_rule(self.arena["WANTED"])
+            self._builder.make(self.arena["WANTED"])
+            publish(self._builder, self.arena)
         elif status == ROW_WANTED:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
             raise ConstrainError(f"a kernel returned the unknown status {status}: please report this")
 
-    def _make_rule(self, number: int) -> None:
-        """The code of a rule that is called for the first time."""
-        with collected_later():
-            self._builder.make(number)
-        arena, program = self.arena, self.program
-        done, size = arena["code"], len(program.code)
-        while size > len(arena.array("CODE")):
-            arena.grow(G.n["code"])
-        while len(program.entries) > len(arena.array("RULE_ENTRY")):
-            arena.grow(G.n["rule"])
-        arena.array("CODE")[done:size] = program.code[done:]
-        arena["code"] = size
-        entries, ranks = arena.array("RULE_ENTRY"), arena.array("RULE_RANK")
-        for rule in self._builder.taken():
-            entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
-
 
 def _too_many_words() -> LimitExceeded:
     hint = "separate words by text that no word contains: cutting a text into distinct words is NP-hard"
     return LimitExceeded("words that one token ends, in all ways to cut the text", MAX_ENDS + 1, MAX_ENDS, hint)
-
-
-def _new_arena() -> Arena:
-    arena = Arena.like(_MODEL)
-    arena["stack"] = 1  # 0: the empty stack
-    arena["state"] = FIRST_STATE
-    arena.array("B_HEAD")[:] = -1
-    return arena
-
-
-_MODEL = Arena(G, _SIZES)
 
 
 def _check_spelling(grammar: Grammar, missing: frozenset[int]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from constrain.frontends.json_schema.numbers import any_integer, any_number
-from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Item, Literal, Ref, Repeat, Seq, Terminal
+from constrain.ir.grammar import EMPTY, Bag, Choice, Common, Expr, Item, Literal, Ref, Repeat, Seq, Terminal
 from constrain.ir.rx import ANY_CHAR, Rx, chars, repeat
 
 ANY_NAME = "any"  # the rule of all JSON values; other rules are called by JSON pointers, which begin with "#"
@@ -59,6 +59,7 @@ class Layout:
             "null": NULL_VALUE,
         }
         self.any_value: Expr = Ref(ANY_NAME)
+        self.after_any_key = self._after_key(self.any_value)
         self.any_array = self.array(self.any_number_of(self.item(self.any_value)))
         other = Item(
             self.after_key(self.any_value), 0, None, opening=QUOTE, word=Terminal(ANY_TEXT, "json", name="key")
@@ -66,6 +67,8 @@ class Layout:
         self.any_object = self.object(Bag((other,), self.comma))
         scalars = (NULL_VALUE, BOOLEAN_VALUE, self.number, ANY_STRING)
         self.any_rule: Expr = Choice(*scalars, self.any_array, self.any_object)
+        plain = (ANY_STRING, self.integer, self.number, self.comma, self.colon, self.open_array, self.open_object)
+        self.common = Common({ANY_NAME: self.any_rule}, plain)
 
     def array(self, items: Expr) -> Expr:
         return Seq(self.open_array, items, self.close_array)
@@ -85,6 +88,9 @@ class Layout:
 
     def after_key(self, value: Expr) -> Expr:
         """What follows the key of a member."""
+        return self.after_any_key if value is self.any_value else self._after_key(value)
+
+    def _after_key(self, value: Expr) -> Expr:
         if self.free:
             return Seq(self.colon, value, self.blanks)
         return Seq(self.colon, value)

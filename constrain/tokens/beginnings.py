@@ -1,0 +1,87 @@
+"""What an automaton begins with: an empty program or, where grammars have rules in common, the code of those.
+
+All grammars of one JSON layout share the rule of any value, the separators, the blanks, the numbers. Their code, and the
+rows of their bags, are made once for a vocabulary; each automaton begins as a copy, which takes microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from constrain.automata.program import ProgramBuilder
+from constrain.garbage import collected_later
+from constrain.ir.grammar import Common, Grammar, RulesOnDemand, Seq
+from constrain.kernels.layout import DEAD, FIRST_STATE, G
+from constrain.tokens.arena import Arena
+from constrain.tokens.index import VocabularyIndex
+from constrain.tokens.memories import Memories
+
+_SIZES = {
+    "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
+    "suspicion": 32,
+    "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
+    "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
+}  # fmt: skip
+
+
+class Beginning(NamedTuple):
+    """The parts of an automaton that grow while it is used."""
+
+    arena: Arena
+    builder: ProgramBuilder
+    memories: Memories
+
+
+def begin(grammar: Grammar, index: VocabularyIndex) -> Beginning:
+    """Nothing but what is known of all grammars with the same common rules. Raises as ``ProgramBuilder.begin``."""
+    with index.lock, collected_later():
+        common = grammar.rules.common if isinstance(grammar.rules, RulesOnDemand) else None
+        found = _empty(index) if common is None else _copy(_with(common, index))
+        found.builder.begin(grammar)
+    return found
+
+
+def publish(builder: ProgramBuilder, arena: Arena) -> None:
+    """Put the code made since the last time where kernels find it."""
+    program = builder.program
+    done, size = arena["code"], len(program.code)
+    while size > len(arena.array("CODE")):
+        arena.grow(G.n["code"])
+    while len(program.entries) > len(arena.array("RULE_ENTRY")):
+        arena.grow(G.n["rule"])
+    arena.array("CODE")[done:size] = program.code[done:]
+    arena["code"] = size
+    entries, ranks = arena.array("RULE_ENTRY").data, arena.array("RULE_RANK").data  # quick to write
+    for rule in builder.taken():
+        entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
+
+
+def _empty(index: VocabularyIndex) -> Beginning:
+    arena = Arena.like(_MODEL)
+    arena["stack"] = 1  # 0: the empty stack
+    arena["state"] = FIRST_STATE
+    arena.array("B_HEAD")[:] = -1
+    builder = ProgramBuilder(index.leaf, index.known_leaf, dead=DEAD, leaves_at_once=bool(index.missing))
+    return Beginning(arena, builder, Memories(builder.program, arena, index.arena["LONGEST"]))
+
+
+def _copy(model: Beginning) -> Beginning:
+    arena, builder = model.arena.copy(), model.builder.copy()
+    return Beginning(arena, builder, model.memories.copy(builder.program, arena))
+
+
+def _with(common: Common, index: VocabularyIndex) -> Beginning:
+    """The beginning of grammars with these common rules, made once for an index."""
+    known = index.beginnings.get(common)
+    if known is None:
+        known = index.beginnings[common] = _empty(index)
+        arena, builder, memories = known
+        builder.begin(Grammar(next(iter(common.rules)), common.rules))
+        builder.part(Seq(*common.parts))
+        builder.make_all()
+        publish(builder, arena)
+        memories.lay_out()
+    return known
+
+
+_MODEL = Arena(G, _SIZES)
