@@ -45,13 +45,13 @@ def publish(builder: ProgramBuilder, arena: Arena) -> None:
     """Put the code made since the last time where kernels find it."""
     program = builder.program
     done, size = arena["code"], len(program.code)
-    while size > len(arena.array("CODE")):
+    while size > arena.room("CODE"):
         arena.grow(G.n["code"])
-    while len(program.entries) > len(arena.array("RULE_ENTRY")):
+    while len(program.entries) > arena.room("RULE_ENTRY"):
         arena.grow(G.n["rule"])
-    arena.array("CODE")[done:size] = program.code[done:]
+    arena.write("CODE", done, program.code[done:])
     arena["code"] = size
-    entries, ranks = arena.array("RULE_ENTRY").data, arena.array("RULE_RANK").data  # quick to write
+    entries, ranks = arena.view("RULE_ENTRY"), arena.view("RULE_RANK")
     for rule in builder.taken():
         entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
 

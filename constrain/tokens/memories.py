@@ -137,9 +137,9 @@ class Memories:
     def _meet(self, number: int) -> None:
         """Give a bag that has been met the shape before its first element; others as well, more of them each time."""
         arena = self._arena
-        while len(arena.array("B_SHAPE")) < len(self._bags):
+        while arena.room("B_SHAPE") < len(self._bags):
             arena.grow(arena.layout.n["bag"])
-        starts = arena.array("B_SHAPE").data  # quick to read
+        starts = arena.view("B_SHAPE")
         others = (i for i in range(len(self._bags)) if not starts[i] and i != number)
         for i in (number, *islice(others, self._batch)):
             bag = self._bags[i]
