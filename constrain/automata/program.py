@@ -26,7 +26,6 @@ import warnings
 import weakref
 from array import array
 from collections.abc import Callable, Set
-from copy import copy
 from dataclasses import dataclass, field
 
 from constrain.automata.analysis import (
@@ -120,7 +119,8 @@ class ProgramBuilder:
 
     def copy(self) -> ProgramBuilder:
         """Another one that has made the same, to go on with another grammar."""
-        other = copy(self)
+        other = object.__new__(ProgramBuilder)
+        other.__dict__.update(self.__dict__)
         other.program = self.program.copy()
         other.changed = []
         for name in _OWN:

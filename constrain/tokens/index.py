@@ -43,6 +43,7 @@ from constrain.vocab.vocabulary import Vocabulary
 
 ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
 _ANY_TEXT = _rx.repeat(_rx.ANY_CHAR, 0, None)
+WEIGH_EVERY = 64  # states and leaf instructions between two looks at the bound
 MEMORY = 1 << 30  # default bound of an index, in bytes: half of it for dense rows, half for leaf automata
 MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
 LeafKey = tuple[Rx, str, int, int | None, tuple[str, ...]]
@@ -78,6 +79,7 @@ class VocabularyIndex:
         self.missing: frozenset[int] = former.missing if former else _missing_bytes(vocabulary)
         self._unspellable: _rx.Ranges = former._unspellable if former else _unspellable(self.missing)
         self.incomplete: bool = former.incomplete if former else _is_incomplete(vocabulary, self.missing)
+        self._weighed, self._is_full = 0, False
         self._leaves: dict[LeafKey, int] = {}
         self.beginnings: weakref.WeakKeyDictionary[Common, Any] = weakref.WeakKeyDictionary()  # tokens/beginnings.py
 
@@ -93,8 +95,11 @@ class VocabularyIndex:
 
     @property
     def is_full(self) -> bool:
-        """Has what cannot be given up passed its half of the bound?"""
-        return 2 * self.state_bytes > self.memory
+        """Has what cannot be given up passed its half of the bound? Weighed anew for every few states and leaves."""
+        size = self.arena["leafstate"] + self.arena["leafcode"]
+        if size - self._weighed > WEIGH_EVERY:
+            self._weighed, self._is_full = size, 2 * self.state_bytes > self.memory
+        return self._is_full
 
     @property
     def state_bytes(self) -> int:

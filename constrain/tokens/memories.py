@@ -23,7 +23,6 @@ are watched as well, though they are not barred). "Few" comes early enough that 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from itertools import accumulate, islice
 from typing import NamedTuple
 
@@ -105,7 +104,8 @@ class Memories:
 
     def copy(self, program: Program, arena: Arena) -> Memories:
         """The same for copies of the program and the arena."""
-        other = copy(self)
+        other = object.__new__(Memories)
+        other.__dict__.update(self.__dict__)
         other._bags, other._arena = program.bags, arena
         other._shapes, other._numbers, other._barred = self._shapes.copy(), self._numbers.copy(), self._barred.copy()
         other._fresh, other._changed = [], {}

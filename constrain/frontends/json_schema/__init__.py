@@ -160,7 +160,7 @@ def finish_schema(lowering: Lowering) -> Grammar | Impossible:
     if isinstance(outcome, Impossible):
         return outcome
     made, later = lowering.rules, lowering.later
-    if lowering.mentions and "#" not in productive_rules(made, later):
+    if lowering.mentions and "#" not in lowering.sound and "#" not in productive_rules(made, later):
         return Impossible(None, "every value would go on without end")
     rules: Mapping[str, Expr]
     if later:
