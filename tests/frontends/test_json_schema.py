@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from json_schema_oracles import ByteEngine, accepts_text, accepts_value
+from json_schema_oracles import BYTES, ByteEngine, accepts_text, accepts_value
 from jsonschema import Draft202012Validator
 
+import constrain
 from constrain.errors import GrammarError, LimitExceeded, UnsupportedSchema
 from constrain.frontends.json_schema import json_schema_grammar
 from constrain.ir.grammar import walk
@@ -270,7 +271,7 @@ def test_malformed_and_impossible_schemas_say_where(schema: Any, message: str) -
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("wrap", [lambda s: {"items": s}, lambda s: {"anyOf": [s]}, lambda s: {"properties": {"a": s}}])
+@pytest.mark.parametrize("wrap", [lambda s: {"items": s}, lambda s: {"anyOf": [s]}, lambda s: {"allOf": [s, {}]}])
 def test_deep_nesting_is_a_limit_not_a_crash(wrap: Any) -> None:
     schema: Any = {"type": "null"}
     value: Any = 1
@@ -282,6 +283,20 @@ def test_deep_nesting_is_a_limit_not_a_crash(wrap: Any) -> None:
         json_schema_grammar({"const": value})
     with pytest.raises(LimitExceeded, match="nesting"):
         json_schema_grammar("[" * 100_000)
+
+
+def test_evident_schemas_may_nest_deeply() -> None:
+    """They are looked at and lowered level by level."""
+    schema: Any = {"type": "null"}
+    for _ in range(5_000):
+        schema = {"type": "object", "properties": {"a": schema}, "additionalProperties": False}
+    automaton = constrain.compile(json_schema_grammar(schema), BYTES)
+    made = automaton.counters()["code"]
+    after = automaton.advance_bytes(automaton.start(), b'{"a":' * 50)
+    assert after is not None and automaton.expected(after)
+    assert automaton.advance_bytes(after, b"null") is None
+    assert automaton.advance_bytes(after, b"}" * 50) is not None
+    assert automaton.counters()["code"] < 60 * made
 
 
 def test_long_chains_of_references_are_not_deep() -> None:

@@ -140,8 +140,10 @@ class Lowering:
     def _make_later(self, located: Located) -> Expr:
         """The right-hand side of a rule that was left for later."""
         self.made_later += 1
+        size, self.size = self.size, 0  # the limit is for what is made at once
         outcome = self._body(located)
         self._drain()
+        self.size = size
         if isinstance(outcome, Impossible):
             place = pointer(located[1]) or "/"
             raise ConstrainError(f"the schema at {place} was thought to have a value ({outcome.reason}): please report")
