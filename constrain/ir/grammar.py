@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from threading import RLock
 from typing import Literal as OneOf
 
 from constrain.errors import ConstrainError
@@ -207,7 +208,7 @@ class RulesOnDemand(Mapping[str, Expr]):
     both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches something
     but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at it before
     it is called. ``sound`` are the names of rules of which moreover no part matches nothing: neither need it look at
-    them then. Not thread-safe: the automaton holds its lock.
+    them then. Thread-safe.
     """
 
     def __init__(
@@ -221,13 +222,17 @@ class RulesOnDemand(Mapping[str, Expr]):
         """``forget`` is called when the rules are gone: it lets go of what making them needs. ``common``: rules of these
         names are those."""
         self.made, self.waiting, self.sound, self._forget, self.common = made, waiting, sound, forget, common
+        self._lock = RLock()
 
     def __getitem__(self, name: str) -> Expr:
-        make = self.waiting.get(name)
-        if make is not None:
-            self.made[name] = make()
-            del self.waiting[name]
-        return self.made[name]
+        if name not in self.waiting:
+            return self.made[name]
+        with self._lock:
+            make = self.waiting.get(name)
+            if make is not None:
+                self.made[name] = make()
+                del self.waiting[name]
+            return self.made[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.made or name in self.waiting

@@ -288,7 +288,7 @@ def test_deep_nesting_is_a_limit_not_a_crash(wrap: Any) -> None:
 def test_evident_schemas_may_nest_deeply() -> None:
     """They are looked at and lowered level by level."""
     schema: Any = {"type": "null"}
-    for _ in range(5_000):
+    for _ in range(500):
         schema = {"type": "object", "properties": {"a": schema}, "additionalProperties": False}
     automaton = constrain.compile(json_schema_grammar(schema), BYTES)
     made = automaton.counters()["code"]
@@ -297,6 +297,21 @@ def test_evident_schemas_may_nest_deeply() -> None:
     assert automaton.advance_bytes(after, b"null") is None
     assert automaton.advance_bytes(after, b"{" + b"}" * 51) is not None
     assert automaton.counters()["code"] < 60 * made
+
+
+def test_a_schema_may_be_changed_after_it_has_been_read() -> None:
+    inner: dict[str, Any] = {"type": "object", "properties": {"b": {"type": "integer"}}, "additionalProperties": False}
+    automaton = constrain.compile(json_schema_grammar({"type": "object", "properties": {"a": inner}}), BYTES)
+    inner["properties"]["b"]["type"] = "string"
+    after = automaton.advance_bytes(automaton.start(), b'{"a":{"b":')
+    assert after is not None and automaton.live_bytes(after).strip(b" \t\r\n") == b"-0123456789"
+
+
+@pytest.mark.parametrize("bad", [3, [1], {"type": "strin"}, {"type": "string", "enum": 5}, {"$ref": "#/nowhere"}])
+def test_what_is_wrong_deep_inside_is_found_at_once(bad: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"anyOf": [{}, bad]}}}}}
+    with pytest.raises(GrammarError, match="/properties/a/properties/b/anyOf/1"):
+        json_schema_grammar(schema)
 
 
 def test_long_chains_of_references_are_not_deep() -> None:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import marshal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from constrain.errors import GrammarError, LimitExceeded
@@ -18,7 +20,7 @@ from constrain.frontends.json_schema.lower import Lowering, Policy
 from constrain.frontends.json_schema.outcome import Impossible
 from constrain.frontends.json_schema.pointer import pointer
 from constrain.frontends.json_schema.references import Registry, Resolver
-from constrain.frontends.json_schema.source import load_schema
+from constrain.frontends.json_schema.source import Loaded, load_schema
 from constrain.frontends.json_schema.termination import productive_rules, reachable_rules
 from constrain.frontends.regex import regex_to_rx
 from constrain.garbage import collected_later
@@ -137,6 +139,8 @@ def begin_schema(
     _one_of("on_unsupported", on_unsupported, ("raise", "record"))
     _one_of("draft", draft, (None, *DIALECTS))
     document, from_type = load_schema(schema, draft)
+    if not at_once and not isinstance(schema, (str, bytes, bytearray, Path, Loaded)):
+        document, at_once = _own_copy(document)
     documents = Registry(registry)
     resolver = Resolver(document, dialect_of(document, DIALECTS[draft] if draft else ASSUMED, documents.get), documents)
     digits_only = from_type or resolver.dialect(resolver.root).integers_are_digits  # Pydantic reads no 1e30 as an int
@@ -151,6 +155,15 @@ def begin_schema(
         at_once=at_once,
     )
     return Lowering(document, resolver, policy)
+
+
+def _own_copy(document: Any) -> tuple[Any, bool]:
+    """A copy, as parts are read as late as texts get there; where none can be made (it holds what is no JSON, or nests too
+    deeply), the document itself, and true: it has to be read at once."""
+    try:
+        return marshal.loads(marshal.dumps(document)), False
+    except (ValueError, TypeError):
+        return document, True
 
 
 def finish_schema(lowering: Lowering) -> Grammar | Impossible:

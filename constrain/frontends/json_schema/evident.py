@@ -10,7 +10,7 @@ object is lowered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor
+from math import floor, isfinite
 from typing import Any
 
 from constrain.automata.analysis import surely_matches
@@ -59,6 +59,8 @@ class Evident:
         """Is it evident that the schema can be lowered and has a value? If not, it has been lowered, or is ``left``."""
         schema, path = located
         if schema.__class__ is not dict:
+            if schema is not True and schema is not False:
+                self._lower(located)  # which says what is wrong
             return schema is True
         found = self._known.get(id(schema)) if self._resolver.is_simple else False  # a reference may load a document
         if found is not None:
@@ -120,7 +122,7 @@ class Evident:
             return words <= _ARRAY_WORDS and self._judge_array(schema, path)
         elif kind != "string":
             return kind in ("integer", "number") and words <= _NUMBER_WORDS and self._may_be_long and _has_room(schema)
-        return len(words) == 1 + (kind is not None) and "enum" in words and _has_string(schema["enum"])
+        return len(words) == 1 + (kind is not None) and "enum" in words and _are_strings(schema["enum"])
 
     def _judge_target(self, schema: dict[str, Any], reference: str, path: Path) -> bool:
         try:
@@ -192,14 +194,14 @@ def _is_scalar(schema: Any) -> bool:
 def _has_room(schema: dict[str, Any]) -> bool:
     """Is there a whole number strictly between the bounds?"""
     bounds = [schema.get(word) for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
-    if not all(bound is None or bound.__class__ is int or bound.__class__ is float for bound in bounds):
+    if not all(bound is None or (bound.__class__ in (int, float) and isfinite(bound)) for bound in bounds):
         return False
     lows, highs = ([bound for bound in pair if bound is not None] for pair in (bounds[:2], bounds[2:]))
     return not lows or not highs or floor(max(lows)) + 1 < min(highs)
 
 
-def _has_string(values: Any) -> bool:
-    return values.__class__ is list and any(value.__class__ is str for value in values)
+def _are_strings(values: Any) -> bool:
+    return values.__class__ is list and len(values) > 0 and all(value.__class__ is str for value in values)
 
 
 def _is_sure(outcome: Outcome) -> bool:
