@@ -31,7 +31,7 @@ def publish(hashes: Any, table: Any, slot: Any, item: Any, key: Any) -> None:
     table[slot] = item
 
 
-@entry
+@entry(reads={"hashes": 32}, writes={"table": 32})
 def rehash(hashes: Any, used: Any, table: Any) -> None:
     """Fill an empty ``table`` with items 1..used-1, whose hashes are known."""
     size = len(table)

@@ -174,7 +174,7 @@ def begin_mask(v: Any, g: Any, state: Any, words: Any) -> None:
             set_bit(words, ends[i])
 
 
-@entry
+@entry(writes={"words": 32})
 def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry; 1: there are suspicions.
 
