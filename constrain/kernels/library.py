@@ -6,7 +6,6 @@ all sources of kernels, of LLVM, of Python and of this processor; a process that
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 import threading
@@ -55,10 +54,14 @@ def builtin(kernel: _Kernel) -> Callable[..., Any]:
 def file() -> Path:
     """Where the machine code of exactly these kernels, for this process, is kept."""
     about = (llvmlite.__version__, sys.version, sys.platform, platform.machine(), *_processor())
-    digest = hashlib.sha256("\0".join(about).encode())
-    for path in sorted(_FOLDER.glob("*.py")):
-        digest.update(path.read_bytes())
-    return disk.cache_root() / "kernels" / f"{digest.hexdigest()[:32]}.o"
+    return disk.cache_root() / "kernels" / f"{disk.key(__file__, *about)}.bin"
+
+
+def prepare() -> Path | None:
+    """Load the kernels, compiled first where need be; the file that keeps them, if there is one."""
+    with _guard:
+        _library()
+    return file() if file().is_file() else None
 
 
 @cache

@@ -1,7 +1,8 @@
 """How Python calls a kernel: builtin functions in LLVM assembly, and the objects that stand for them.
 
-The convention is CPython's ``METH_FASTCALL``: an array of objects and how many. Integers go through ``PyLong_AsLongLong``,
-which raises where an object is none, arrays through the buffer protocol, which raises where one is not contiguous.
+The convention is CPython's ``METH_FASTCALL``: an array of objects and how many. Integers go through
+``PyLong_AsLongLong``, which raises where an object is none, arrays through the buffer protocol, which raises where one
+is not contiguous.
 (Python/C API Reference Manual, "Common Object Structures" and "Buffer Protocol"; all of it is in the stable ABI.)
 """
 
@@ -11,7 +12,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from constrain.kernels.compiler import INT, Signature
+from constrain.kernels.assembly import INT, Signature
 
 _METH_FASTCALL = 0x80
 _BUFFER = "[16 x i64]"  # a Py_buffer (ten words), with room to spare: address, owner, length, size of an item ...
@@ -41,7 +42,7 @@ def api_addresses() -> dict[str, int]:
 
 
 def wrapper(name: str, kinds: Sequence[str], kernel: Signature, without_gil: bool) -> str:
-    """The builtin function ``name`` around a compiled kernel whose parameters are of these kinds (``int``, ``r32`` ...)."""
+    """The builtin function ``name`` around a compiled kernel whose parameters are ``int``, ``r32`` and so on."""
     arrays = [i for i, kind in enumerate(kinds) if kind != INT]
     lines = [f'define ptr @"{name}"(ptr %self, ptr %args, i64 %count) nounwind {{']
     for i in arrays:  # no owner yet: releasing is harmless
@@ -61,7 +62,15 @@ def wrapper(name: str, kinds: Sequence[str], kernel: Signature, without_gil: boo
         lines.append("call void @PyEval_RestoreThread(ptr %thread)")
     release = [f"call void @PyBuffer_Release(ptr %b{i})" for i in arrays]
     lines += [*release, "%result = call ptr @PyLong_FromLongLong(i64 %status)", "ret ptr %result"]
-    lines += ["bad:", "%raised = call i32 @PyErr_BadArgument()", "br label %fail", "fail:", *release, "ret ptr null", "}"]
+    lines += [
+        "bad:",
+        "%raised = call i32 @PyErr_BadArgument()",
+        "br label %fail",
+        "fail:",
+        *release,
+        "ret ptr null",
+        "}",
+    ]
     return "\n".join(lines)
 
 
