@@ -1,7 +1,7 @@
-"""All kernels as one piece of machine code: compiled once, kept on disk, loaded by LLVM alone.
+"""All kernels as one piece of machine code: compiled by Numba once, kept on disk, loaded by LLVM alone.
 
 One module, so that a helper is optimised once, not once for each kernel that reaches it. The file is named by a hash of
-all sources of kernels, of LLVM, of Python and of this processor; a process that finds it needs no compiler.
+all sources of kernels, of Numba, of LLVM, of Python and of this processor; a process that finds it never imports Numba.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,8 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from constrain import disk
-from constrain.kernels import compiler, wrapper
+from constrain.garbage import collected_later
+from constrain.kernels import wrapper
 
 _FOLDER = Path(__file__).parent
 _PACKAGE = __name__.rpartition(".")[0]
@@ -53,7 +55,7 @@ def builtin(kernel: _Kernel) -> Callable[..., Any]:
 @cache
 def file() -> Path:
     """Where the machine code of exactly these kernels, for this process, is kept."""
-    about = (llvmlite.__version__, sys.version, sys.platform, platform.machine(), *_processor())
+    about = (version("numba"), llvmlite.__version__, sys.version, sys.platform, platform.machine(), *_processor())
     return disk.cache_root() / "kernels" / f"{disk.key(__file__, *about)}.bin"
 
 
@@ -84,29 +86,47 @@ def _library() -> Any:
     return _engine(compiled)
 
 
-def assembly(kernels: list[_Kernel]) -> str:
-    """The LLVM assembly of kernels, all they call, and their wrappers."""
-    entries = {kernel.function for kernel in ENTRIES.values()}
-    module = compiler.Module(HELPERS | entries, INLINED)
-    wrappers = []
-    for kernel in kernels:
-        signature = module.function(kernel.function, kernel.kinds)
-        wrappers.append(wrapper.wrapper(kernel.name, kernel.kinds, signature, kernel.without_gil))
-    return "\n".join([wrapper.declarations(), *module.texts, *wrappers])
-
-
 def compile_kernels(kernels: list[_Kernel]) -> bytes:
     """Object code of kernels."""
     machine = _machine()
-    module = llvm.parse_assembly(assembly(kernels))
+    module = _linked(kernels)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
+    _check(module)
     code: bytes = machine.emit_object(module)
     return code
+
+
+def _linked(kernels: list[_Kernel]) -> Any:
+    """An LLVM module of kernels, all they call, and their wrappers; only these can be seen from outside."""
+    numba_compiler = import_module(f"{_PACKAGE}.numba_compiler")  # takes a second, so only here
+    compiler = numba_compiler.Compiler(HELPERS | {kernel.function for kernel in ENTRIES.values()}, INLINED)
+    wrappers, functions = [wrapper.declarations()], dict[str, None]()
+    with collected_later():
+        for kernel in kernels:
+            name, texts = compiler.compile(kernel.function, kernel.kinds)
+            wrappers.append(wrapper.wrapper(kernel.name, kernel.kinds, name, kernel.without_gil))
+            functions |= dict.fromkeys(texts)
+    module = llvm.parse_assembly("\n".join(wrappers))
+    for text in functions:
+        module.link_in(llvm.parse_assembly(text))
+    exported = {kernel.name for kernel in kernels}
+    for thing in (*module.functions, *module.global_variables):
+        if not thing.is_declaration and thing.name not in exported:
+            thing.linkage = "internal"
+    return module
+
+
+def _check(module: Any) -> None:
+    """Refuse code that would need something of Numba when it runs: loading it would end the process."""
+    wanted = {thing.name for thing in (*module.functions, *module.global_variables) if thing.is_declaration}
+    missing = sorted(name for name in wanted - wrapper.API.keys() if not name.startswith("llvm."))
+    if missing:
+        raise RuntimeError(f"kernels cannot use Numba's runtime, but these need {', '.join(missing)}")
 
 
 def _engine(code: bytes) -> Any:

@@ -1,8 +1,8 @@
 """Bare pointers, and the views that kernels use.
 
-The compiler knows these functions by name (``compiler.py``); what stands here is what they mean in plain Python, and
-what runs where kernels are not compiled: ctypes pointers, whose items are Python integers. Items are read as int64
-and cut to their width when they are written.
+Compiled kernels have intrinsics in the place of these functions (``numba_types.py``); what stands here is what they
+mean in plain Python, and what runs where kernels are not compiled: ctypes pointers, whose items are Python integers.
+Items are read as int64 and cut to their width when they are written.
 """
 
 from __future__ import annotations
@@ -41,3 +41,9 @@ def u8(table: Any, slot: Any) -> Any:
 def room(table: Any, slot: Any) -> Any:
     """The length of the array in a slot of an arena table."""
     return table[slot + 1]
+
+
+MAKERS = {table_at: 64, words_at: 32, bytes_at: 8}
+"""Functions from an address to items of so many bits."""
+READERS = {i32: 32, u8: 8}
+"""Functions from a table and a slot to items of so many bits."""

@@ -12,8 +12,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from constrain.kernels.assembly import INT, Signature
-
+INT = "int"  # kinds of parameters; others: r32, w8 ..., arrays of items of so many bits that are read, or written too
 _METH_FASTCALL = 0x80
 _BUFFER = "[16 x i64]"  # a Py_buffer (ten words), with room to spare: address, owner, length, size of an item ...
 
@@ -22,6 +21,7 @@ API = {
     "PyLong_FromLongLong": "ptr (i64)",
     "PyErr_Occurred": "ptr ()",
     "PyErr_BadArgument": "i32 ()",
+    "PyErr_BadInternalCall": "void ()",
     "PyObject_GetBuffer": "i32 (ptr, ptr, i32)",
     "PyBuffer_Release": "void (ptr)",
     "PyEval_SaveThread": "ptr ()",
@@ -41,15 +41,23 @@ def api_addresses() -> dict[str, int]:
     return {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in API}
 
 
-def wrapper(name: str, kinds: Sequence[str], kernel: Signature, without_gil: bool) -> str:
-    """The builtin function ``name`` around a compiled kernel whose parameters are ``int``, ``r32`` and so on."""
+def wrapper(name: str, kinds: Sequence[str], kernel: str, without_gil: bool) -> str:
+    """The builtin function ``name`` around the kernel that has the name ``kernel`` in LLVM.
+
+    A kernel puts its result where its first argument points (one that returns nothing leaves 0 there), an exception
+    where the second does, and returns whether there is one: kernels do not raise, and if one does, all that Python
+    gets is ``SystemError``. (numba.core.callconv.CPUCallConv)
+    """
     arrays = [i for i, kind in enumerate(kinds) if kind != INT]
-    lines = [f'define ptr @"{name}"(ptr %self, ptr %args, i64 %count) nounwind {{']
+    types = ["ptr", "ptr", *("i64" if kind == INT else "ptr, i64" for kind in kinds)]
+    lines = [f'declare i32 @"{kernel}"({", ".join(types)})',
+             f'define ptr @"{name}"(ptr %self, ptr %args, i64 %count) nounwind {{',
+             "%returned = alloca i64", "store i64 0, ptr %returned", "%error = alloca ptr"]  # fmt: skip
     for i in arrays:  # no owner yet: releasing is harmless
         lines += [f"%b{i} = alloca {_BUFFER}", f"%owner{i} = getelementptr i64, ptr %b{i}, i64 1",
                   f"store ptr null, ptr %owner{i}"]  # fmt: skip
     lines += [f"%right = icmp eq i64 %count, {len(kinds)}", "br i1 %right, label %a0, label %bad"]
-    given = []
+    given = ["ptr %returned", "ptr %error"]
     for i, kind in enumerate(kinds):
         lines += [f"a{i}:", f"%p{i} = getelementptr ptr, ptr %args, i64 {i}", f"%o{i} = load ptr, ptr %p{i}"]
         lines += _integer(i) if kind == INT else _array(i, kind[0] == "w", int(kind[1:]))
@@ -57,14 +65,23 @@ def wrapper(name: str, kinds: Sequence[str], kernel: Signature, without_gil: boo
     lines.append(f"a{len(kinds)}:")
     if without_gil:
         lines.append("%thread = call ptr @PyEval_SaveThread()")
-    lines.append(f'%status = call i64 @"{kernel.name}"({", ".join(given)})')
+    lines.append(f'%status = call i32 @"{kernel}"({", ".join(given)})')
     if without_gil:
         lines.append("call void @PyEval_RestoreThread(ptr %thread)")
     release = [f"call void @PyBuffer_Release(ptr %b{i})" for i in arrays]
-    lines += [*release, "%result = call ptr @PyLong_FromLongLong(i64 %status)", "ret ptr %result"]
     lines += [
+        "%good = icmp eq i32 %status, 0",
+        "br i1 %good, label %done, label %broken",
+        "done:",
+        *release,
+        "%number = load i64, ptr %returned",
+        "%result = call ptr @PyLong_FromLongLong(i64 %number)",
+        "ret ptr %result",
         "bad:",
         "%raised = call i32 @PyErr_BadArgument()",
+        "br label %fail",
+        "broken:",
+        "call void @PyErr_BadInternalCall()",
         "br label %fail",
         "fail:",
         *release,
@@ -116,14 +133,14 @@ class _Method(ctypes.Structure):
     )
 
 
-_methods: list[_Method] = []  # builtin functions point to them
-
-
 def builtin_at(address: int, name: str, documentation: str) -> Callable[..., Any]:
-    """The Python object for a builtin function whose code lies at an address."""
+    """The Python object for a builtin function whose code lies at an address.
+
+    A builtin function looks at its ``PyMethodDef`` even while it is freed, at the end of a process say, so it owns it
+    (as ``__self__``).
+    """
     method = _Method(name.encode(), address, _METH_FASTCALL, documentation.encode())
-    _methods.append(method)
     make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-    made: Callable[..., Any] = make(ctypes.addressof(method), None, None)
+    make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    made: Callable[..., Any] = make(ctypes.addressof(method), method, None)
     return made

@@ -81,20 +81,22 @@ def test_without_a_folder_kernels_are_compiled_in_memory(
     assert compilations.count == 1
 
 
-WARM_UP = """
+FIRST_MASK = """
 import sys, constrain
 from constrain.testing import byte_vocabulary
 automaton = constrain.compile(constrain.regex("[ab]c"), byte_vocabulary())
 words = __import__("numpy").zeros(automaton.vocabulary.words, "int32")
 automaton.fill_mask(automaton.start(), words)
-print(words[3], "numba" in sys.modules)
+print(words[3], sorted({name.partition(".")[0] for name in sys.modules} & {"numba", "torch", "lark"}))
 """
 
 
-def test_two_processes_prepare_at_once(tmp_path: Path) -> None:
-    """Both compile, both are right, one file is left."""
-    command = [sys.executable, "-c", f"import os; os.environ['CONSTRAIN_CACHE_DIR'] = {str(tmp_path)!r}\n{WARM_UP}"]
+def test_two_processes_compile_at_once_and_a_third_needs_no_compiler(tmp_path: Path) -> None:
+    """Both compile, both are right, one file is left, and with it Numba is not even imported."""
+    command = [sys.executable, "-c", f"import os; os.environ['CONSTRAIN_CACHE_DIR'] = {str(tmp_path)!r}\n{FIRST_MASK}"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate()[0] for process in running] == ["6 False\n"] * 2
+    assert [process.communicate()[0] for process in running] == ["6 ['numba']\n"] * 2
     assert [process.returncode for process in running] == [0, 0]
     assert len(list((tmp_path / "kernels").iterdir())) == 1
+    third = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert third.stdout == "6 []\n"
