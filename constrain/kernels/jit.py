@@ -1,8 +1,8 @@
 """The decorators of kernels: ``entry`` for those that Python calls, ``helper`` and ``inline`` for what these call.
 
-A helper stays the Python function it is; the compiler reads its source. An entry becomes a ``Kernel``, whose machine
-code is loaded from disk, or compiled, when first used (``library.py``). With ``NUMBA_DISABLE_JIT=1`` nothing is
-compiled.
+They only mark functions, so importing kernels needs no Numba. A helper stays the Python function it is. An entry
+becomes a ``Kernel``, whose machine code is loaded from disk, or compiled by Numba, when first used (``library.py``).
+With ``NUMBA_DISABLE_JIT=1`` nothing is compiled.
 """
 
 from __future__ import annotations
