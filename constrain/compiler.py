@@ -13,12 +13,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from constrain.frontends.json_schema import json_schema_grammar
 from constrain.frontends.json_schema.dialect import DIALECTS
 from constrain.frontends.json_schema.source import Loaded, load_schema
-from constrain.frontends.lark_text import lark_grammar
 from constrain.frontends.regex import regex_grammar
 from constrain.ir.grammar import Grammar
 from constrain.tokens.index import VocabularyIndex
@@ -138,7 +138,7 @@ class Compiler:
         """
         alone = isinstance(source, str) and not re.search(r"%import\s+\.", source)
         key = _content("lark", source, start) if alone else None
-        return self._find(key, lambda: lark_grammar(source, start))
+        return self._find(key, lambda: _lark_grammar(source, start))
 
     # ---- what is held --------------------------------------------------------------------------------------
 
@@ -256,3 +256,9 @@ def _content(*values: Any) -> bytes | None:
         return data if marshal.loads(data) == values else None  # it takes any buffer, as if it were bytes
     except ValueError:
         return None
+
+
+def _lark_grammar(source: Any, start: str) -> Grammar:
+    """``constrain.lark``; the package lark takes as long to load as all the rest, so it is loaded when it is needed."""
+    grammar: Grammar = import_module("constrain.frontends.lark_text").lark_grammar(source, start)
+    return grammar

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "constrain"
 # Lowest first. A module may import its own layer and lower rows, never a neighbour on its own row. ``__init__`` is
 # ``import constrain``: that it stands below ``mask`` says that it loads neither torch nor transformers.
 LADDER = (
-    ("errors", "garbage"),
+    ("errors", "garbage", "disk"),
     ("kernels",),
     ("ir",),
     ("automata", "vocab"),

@@ -237,7 +237,7 @@ def mend(v: Any, g: Any, state: Any, words: Any) -> Any:
     return 0
 
 
-@entry
+@entry(writes={"words": 32})
 def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry."""
     v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)

@@ -332,14 +332,6 @@ def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
     return np.array(waiting), following
 
 
-def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
-    present: set[int] = set()
-    for token in vocabulary.tokens:
-        if token is not None and len(present) < 256:
-            present.update(token)
-    return frozenset(range(256)) - present
-
-
 def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     """Code points whose UTF-8 form needs a byte that no token has. Bytes that UTF-8 never uses do not count."""
     if any(0x80 <= byte < 0xC0 for byte in missing):  # a continuation byte: rare, and it has no simple form
@@ -352,7 +344,12 @@ def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     return _rx.merge_ranges(ranges)
 
 
+def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
+    return frozenset(range(256)) - set(np.unique(vocabulary.packed.data).tolist())
+
+
 def _is_incomplete(vocabulary: Vocabulary, missing: frozenset[int]) -> bool:
     """Are there bytes that only longer tokens contain? Only then can it be impossible to go on (``DeadEnd``)."""
-    single = {token[0] for token in vocabulary.tokens if token is not None and len(token) == 1}
+    packed = vocabulary.packed
+    single = np.unique(packed.data[packed.starts[:-1][packed.lengths == 1]])
     return len(single) + len(missing) < 256

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from constrain.kernels.classes import CLASSES
 from constrain.kernels.layout import FIRST_LEAF_STATE, V
 from constrain.tokens.arena import Arena, weights
-from constrain.vocab.quotient import build_quotient
+from constrain.tokens.storage import zeros
+from constrain.vocab.quotient import read_quotient
 from constrain.vocab.trie import build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -62,21 +63,19 @@ def _constants(former: Arena) -> dict[str, npt.NDArray[Any]]:
 
 
 def _read_constants(vocabulary: Vocabulary) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that never change: the trie, the ends, the bytes of tokens, the trie read in classes of characters (its
+    """The arrays that never change: the trie, the ends, the bytes of tokens, the trie read in classes of characters (whose
     rows are found once for all indexes of the vocabulary)."""
-    trie = build_trie(vocabulary)
-    quotient = build_quotient(trie)
-    texts = [token or b"" for token in vocabulary.tokens]
+    trie, packed = build_trie(vocabulary), vocabulary.packed
+    quotient = read_quotient(vocabulary, trie)
     return {
         "T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
         "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
-        "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
-        "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
+        "TOKEN0": packed.starts, "TOKEN_BYTE": packed.data,
         "T_CLASS": quotient.trie_node, "T_REACH": quotient.trie_reach.ravel(), "T_DEPTH": quotient.trie_depth,
         "Q_LABEL": quotient.label, "Q_END": quotient.end, "Q_MEMBER0": quotient.member0, "Q_TOKEN0": quotient.token0,
         "Q_REACH": quotient.reach.ravel(), "Q_DEPTH": quotient.depth, "Q_OWN": quotient.own_row,
         "Q_BELOW": quotient.below_row, "Q_MEMBER": quotient.member, "Q_CODE": quotient.code, "Q_ID": quotient.ids,
-        "Q_ROW": np.zeros(quotient.rows * vocabulary.words, np.int32), "Q_KNOWN": np.zeros(quotient.rows, np.uint8),
+        "Q_ROW": zeros(4 * quotient.rows * vocabulary.words).view(np.int32), "Q_KNOWN": zeros(quotient.rows),
         "C_FIRST": np.array([first for first, _ in CLASSES], np.int32),
         "C_LAST": np.array([last for _, last in CLASSES], np.int32),
     }  # fmt: skip

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from constrain import disk
 from constrain.kernels.classes import (
     BLOCK_BIT,
     CLASS,
@@ -25,7 +26,8 @@ from constrain.kernels.classes import (
     SET_WORDS,
     ascii_bit,
 )
-from constrain.vocab.trie import Ints, Trie
+from constrain.vocab.trie import WORTH_KEEPING, Ints, Trie
+from constrain.vocab.vocabulary import Vocabulary
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -71,6 +73,23 @@ class Quotient(NamedTuple):
     trie_reach: Ints
     trie_depth: Bytes
     rows: int
+
+
+def read_quotient(vocabulary: Vocabulary, trie: Trie) -> Quotient:
+    """The quotient of a vocabulary's trie; kept on disk, as the trie is, where it takes longer than to read a file."""
+    packed = vocabulary.packed
+    if len(packed) < WORTH_KEEPING:
+        return build_quotient(trie)
+    name = disk.key(__file__, str(WIDE), repr(CLASSES), packed.starts.data, packed.data.data)
+    kept = disk.cache_root() / "quotients" / f"{name}.bin"
+    found = disk.load_arrays(kept)
+    if found is not None:
+        arrays, rows = found
+        return Quotient(**arrays, rows=rows)
+    quotient = build_quotient(trie)
+    arrays = {name: part.ravel() for name, part in quotient._asdict().items() if name != "rows"}
+    disk.save_arrays(kept, arrays, quotient.rows)
+    return quotient
 
 
 def build_quotient(trie: Trie) -> Quotient:
