@@ -25,6 +25,7 @@ from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
+from constrain.tokens.batch import fill_masks
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
@@ -72,6 +73,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "compile",
+    "fill_masks",
     "json_schema",
     "lark",
     "regex",

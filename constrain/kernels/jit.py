@@ -105,14 +105,29 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
 _HELPER: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
 
 
-def entry(function: Callable[..., Any]) -> Callable[..., Any]:
+def entry(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """A kernel that Python calls. Compiled at its first call, kept on disk."""
     if DISABLED:
         return function
-    dispatcher = _compile(function)
+    dispatcher = _compile(function, **options)
     if CACHE_FOLDER is not None:
         dispatcher._cache = _Cache(function)
     return dispatcher
+
+
+def entry_without_gil(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel during which other Python threads run: for calls that take long, whose caller locks what they touch.
+
+    For short calls the interpreter lock is kept: to get it back from a busy thread takes up to 5 ms.
+    """
+    return entry(function, nogil=True)
+
+
+def machine_code(kernel: Any, arguments: tuple[Any, ...]) -> int:
+    """The address of an entry's machine code for these argument types, compiled or loaded where need be."""
+    kernel.compile(arguments)
+    compiled = kernel.overloads[arguments]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:

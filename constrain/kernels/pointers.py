@@ -87,6 +87,7 @@ def _maker(bits: int, plain: Any) -> Any:
 
 table_at = _maker(64, ctypes.c_int64)
 words_at = _maker(32, ctypes.c_int32)
+halves_at = _maker(16, ctypes.c_int16)
 bytes_at = _maker(8, ctypes.c_uint8)
 
 
