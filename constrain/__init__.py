@@ -23,9 +23,10 @@ from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.lark_text import lark_grammar as lark
 from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
+from constrain.kernels.apply import apply_words
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
-from constrain.tokens.batch import fill_masks
+from constrain.tokens.batch import advance_all, fill_masks
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
@@ -54,6 +55,9 @@ def warmup() -> float:
     matcher.mask()
     matcher.advance(ord("{"))
     matcher.advance_bytes(b'"b": [1]}')
+    advance_all(matcher.automaton, [matcher.state], [ord(",")])
+    fill_masks(matcher.automaton, [matcher.state], matcher.mask()[None])
+    apply_words(0, 0, 0, 0, 0, 0, 0, 4, 0, 0)  # of no rows
     VocabularyIndex.of(tiny).arena.grow_all()
     return time.perf_counter() - begin
 
@@ -72,6 +76,7 @@ __all__ = [
     "UnsupportedSchema",
     "Vocabulary",
     "VocabularyError",
+    "advance_all",
     "compile",
     "fill_masks",
     "json_schema",

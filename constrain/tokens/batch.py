@@ -1,4 +1,8 @@
-"""Masks of many sequences at once: one kernel call for all rows, during which other Python threads run."""
+"""Masks and steps of many sequences at once: one kernel call for all, during which other Python threads run.
+
+The kernel does all that needs nothing new. Where something has to grow, or a mask to be mended, it stops at that item;
+the automaton does it alone, and the kernel goes on after it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from constrain.kernels import batch as kernels
+from constrain.kernels.layout import NO_STATE
 from constrain.tokens.base import TokenAutomaton, Words
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 
 Longs = npt.NDArray[np.int64]
 Numbers = Sequence[int] | npt.NDArray[np.integer[Any]]
+Automata = TokenAutomaton[Any] | Sequence[TokenAutomaton[Any]]
 
 
-def fill_masks(
-    automata: TokenAutomaton[Any] | Sequence[TokenAutomaton[Any]],
-    states: Sequence[Any],
-    matrix: Words,
-    rows: Numbers | None = None,
-) -> None:
+def fill_masks(automata: Automata, states: Sequence[Any], matrix: Words, rows: Numbers | None = None) -> None:
     """Overwrite row ``rows[i]`` of ``matrix`` with the mask of ``states[i]`` of ``automata[i]``.
 
     ``automata``  one for each state, or one for all. They may differ; those over one vocabulary share a kernel call,
-                  and automata of another make are asked row by row.
+                  and automata of another make are asked one by one.
     ``matrix``    ``(n, vocabulary.words)`` int32, C-contiguous. Rows that are not named keep what they hold.
     ``rows``      distinct row numbers; left out: 0 to ``len(states) - 1``.
 
@@ -35,39 +36,102 @@ def fill_masks(
     the lock of the vocabulary: other threads run on until they ask something of the same vocabulary. Raises
     ``ValueError`` for shapes, rows, states and vocabularies that do not fit, ``DeadEnd`` as ``fill_mask`` does.
     """
-    owners = list(automata) if isinstance(automata, Sequence) else [automata] * len(states)
-    chosen = _chosen(owners, states, matrix, rows)
-    groups = _by_index(owners)
-    for index, items in groups.items():
-        if index is None:
+    owners = _owners(automata, len(states))
+    chosen = _chosen_rows(len(states), matrix, rows)
+    for vocabulary in {owner.vocabulary for owner in owners}:
+        if vocabulary.words != matrix.shape[1]:
+            given = matrix.shape[1]
+            raise ValueError(f"a mask of this vocabulary has {vocabulary.words} words, but the matrix has {given}")
+    for index, items in _by_index(owners).items():
+        if index is not None:
+            _fill(index, owners, states, matrix, chosen, items)
+        else:
             for i in items:
                 owners[i].fill_mask(states[i], matrix[chosen[i]])
-        elif len(groups) == 1:
-            _fill(index, owners, states, matrix, chosen)
+
+
+def advance_all(automata: Automata, states: Sequence[Any], tokens: Sequence[int]) -> list[Any]:
+    """``automata[i].advance(states[i], tokens[i])`` for all i: states, ``None`` where a token is not allowed.
+
+    ``automata`` and locks: as for ``fill_masks``. Raises ``ValueError`` for lengths and states that do not fit.
+    """
+    if len(states) != len(tokens):
+        raise ValueError(f"{len(states)} states do not fit {len(tokens)} tokens: give one for each")
+    owners = _owners(automata, len(states))
+    after: list[Any] = [None] * len(states)
+    for index, items in _by_index(owners).items():
+        if index is not None:
+            _advance(index, owners, states, tokens, after, items)
         else:
-            _fill(index, [owners[i] for i in items], [states[i] for i in items], matrix, chosen[items])
+            for i in items:
+                after[i] = owners[i].advance(states[i], tokens[i])
+    return after
+
+
+def _fill(
+    index: VocabularyIndex, owners: list[Any], states: Sequence[int], matrix: Words, rows: Longs, items: list[int]
+) -> None:
+    """Rows of items whose automata share an index."""
+    grammars, numbers = _tables(owners, items), _integers([states[i] for i in items], "states of this automaton")
+    latest = np.zeros(1 << (2 * len(items)).bit_length(), np.int64)
+    places = rows if len(items) == len(rows) else rows[items]
+    start, fill = 0, _addresses()[0]
+    with index.lock:
+        while start < len(items):
+            at = kernels.fill_masks(index.table, fill, grammars, numbers, places, matrix, latest, start)
+            if at < len(items):
+                owners[items[at]].fill_mask(states[items[at]], matrix[places[at]])
+            start = at + 1
+    if index.incomplete:
+        for at in np.flatnonzero(~matrix[places].any(axis=1)).tolist():
+            owners[items[at]].fill_mask(states[items[at]], matrix[places[at]])  # raises DeadEnd with all it has to say
+
+
+def _advance(
+    index: VocabularyIndex, owners: list[Any], states: Sequence[int], tokens: Sequence[int], after: list[Any],
+    items: list[int],
+) -> None:  # fmt: skip
+    """States after tokens, for items whose automata share an index."""
+    grammars, numbers = _tables(owners, items), _integers([states[i] for i in items], "states of this automaton")
+    ids = _integers([tokens[i] for i in items], "tokens")
+    start, step = 0, _addresses()[1]
+    with index.lock:
+        while start < len(items):
+            at = kernels.advance_all(index.table, step, grammars, numbers, ids, start)
+            if at < len(items):
+                alone = owners[items[at]].advance(states[items[at]], tokens[items[at]])
+                numbers[at] = NO_STATE if alone is None else alone
+            start = at + 1
+    for i, state in zip(items, numbers.tolist(), strict=True):
+        after[i] = state or None
+
+
+_addresses = cache(kernels.addresses)
+
+
+def _owners(automata: Automata, count: int) -> list[Any]:
+    """An automaton for each item."""
+    if not isinstance(automata, Sequence):
+        return [automata] * count
+    if len(automata) != count:
+        raise ValueError(f"{len(automata)} automata do not fit {count} states: give one for each, or one for all")
+    return list(automata)
 
 
 def _by_index(owners: list[Any]) -> dict[VocabularyIndex | None, list[int]]:
-    """Items by what they share; ``None``: automata of another make."""
+    """Items by what their automata share; ``None``: automata of another make."""
     groups: dict[VocabularyIndex | None, list[int]] = {}
     for i, owner in enumerate(owners):
         groups.setdefault(owner.index if isinstance(owner, PushdownAutomaton) else None, []).append(i)
     return groups
 
 
-def _chosen(owners: list[Any], states: Sequence[Any], matrix: Words, rows: Numbers | None) -> Longs:
+def _chosen_rows(count: int, matrix: Words, rows: Numbers | None) -> Longs:
     """The row of each item. Raises ``ValueError`` for what does not fit together."""
-    count = len(states)
-    if len(owners) != count:
-        raise ValueError(f"{len(owners)} automata do not fit {count} states: give one for each, or one for all")
     if matrix.ndim != 2 or matrix.dtype != np.int32 or not matrix.flags.carray:
         given = f"{matrix.dtype} of shape {matrix.shape} and strides {matrix.strides}"
         raise ValueError(f"masks are a C-contiguous int32 matrix that may be written to, not {given}")
-    height, width = matrix.shape
-    for vocabulary in {owner.vocabulary for owner in owners}:
-        if vocabulary.words != width:
-            raise ValueError(f"a mask of this vocabulary has {vocabulary.words} words, but the matrix has {width}")
+    height = len(matrix)
     if rows is None:
         if count > height:
             raise ValueError(f"{count} states do not fit a matrix of {height} rows")
@@ -80,27 +144,12 @@ def _chosen(owners: list[Any], states: Sequence[Any], matrix: Words, rows: Numbe
     return chosen
 
 
+def _tables(owners: list[Any], items: list[int]) -> Longs:
+    return np.array([owners[i].arena.address for i in items])
+
+
 def _integers(values: Any, what: str) -> Longs:
     array = np.asarray(values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"{what} are a list of integers, not {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)
-
-
-def _fill(index: VocabularyIndex, owners: list[Any], states: Sequence[int], matrix: Words, rows: Longs) -> None:
-    """Rows of automata that share an index."""
-    grammars = np.array([owner.arena.address for owner in owners])
-    numbers = _integers(states, "states of this automaton")
-    latest = np.zeros(1 + (1 << (2 * len(owners)).bit_length()), np.int64)
-    start, fill = 0, _fill_mask_address()
-    with index.lock:
-        while status := kernels.fill_masks(index.table, fill, grammars, numbers, rows, matrix, latest, start):
-            start = int(latest[0])
-            if owners[start].settle(status, states[start], matrix[rows[start]]):
-                start += 1
-    if index.incomplete:
-        for owner, state, words in zip(owners, states, matrix[rows], strict=True):
-            owner.refuse_empty(state, words)
-
-
-_fill_mask_address = cache(kernels.fill_mask_address)

@@ -88,23 +88,7 @@ class PushdownAutomaton:
                 self._grow(status)
             if status:
                 mend_mask(self, state, words)
-        if self.index.incomplete:
-            self.refuse_empty(state, words)
-
-    def settle(self, status: int, state: int, words: Words) -> bool:
-        """Do what ``fill_mask``'s kernel has asked for; is the mask whole now, or must the kernel be called again?
-
-        For ``fill_masks``, which holds the lock.
-        """
-        if status < 0:
-            self._grow(status)
-            return False
-        mend_mask(self, state, words)
-        return True
-
-    def refuse_empty(self, state: int, words: Words) -> None:
-        """Raise ``DeadEnd`` when the mask of ``state`` is empty."""
-        if not words.any():
+        if self.index.incomplete and not words.any():
             wanted = "; ".join(self.expected(state)[:8])
             raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
 

@@ -17,7 +17,7 @@ from constrain.ir import rx
 from constrain.ir.grammar import Grammar, Literal, Terminal
 from constrain.kernels import batch as kernels
 from constrain.kernels.layout import FINISHED
-from constrain.tokens.batch import fill_masks
+from constrain.tokens.batch import advance_all, fill_masks
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -99,22 +99,28 @@ def expected() -> list[tuple[int, list[int], np.ndarray]]:
 
 
 def test_equals_single_fills_cold_and_warm(expected, monkeypatch: pytest.MonkeyPatch) -> None:
-    statuses = []
-    settle = PushdownAutomaton.settle
-    monkeypatch.setattr(
-        PushdownAutomaton, "settle", lambda self, status, *rest: statuses.append(status) or settle(self, status, *rest)
-    )
+    alone = []  # items at which the kernel stopped
+    fill_mask = PushdownAutomaton.fill_mask
+
+    def spy(self: PushdownAutomaton, state: int, words: np.ndarray) -> None:
+        alone.append((self, state))
+        fill_mask(self, state, words)
+
+    monkeypatch.setattr(PushdownAutomaton, "fill_mask", spy)
     automata = compiled(vocabulary())
     states = [follow(automata[number], path) for number, path, _ in expected]
     owners = [automata[number] for number, _, _ in expected]
     matrix = np.full((len(expected) + 1, owners[0].vocabulary.words), 77, np.int32)
-    for size in (1, 2, 3, 64, len(expected)):  # the last one meets rows filled before, and the rest cold
+    again = []  # how many they were
+    for size in (1, 2, 3, 64, len(expected), len(expected)):  # each begins with items filled before
+        alone.clear()
         matrix[:-1] = -1
         fill_masks(owners[:size], states[:size], matrix)
         for i, (_, _, words) in enumerate(expected[:size]):
             assert np.array_equal(matrix[i], words), expected[i][:2]
         assert (matrix[size:-1] == -1).all() and (matrix[-1] == 77).all()
-    assert min(statuses) < 0 and 1 in statuses, "nothing grew, or nothing was mended: the test shows too little"
+        again.append(len(alone))
+    assert again[-2] > again[-1] > 0, "nothing grew, or nothing was mended: the test shows too little"
     assert FINISHED in states and len(set(zip(owners, states, strict=True))) < len(states)
 
 
@@ -167,6 +173,52 @@ def test_automata_of_other_makes_and_vocabularies() -> None:
     matrix = np.zeros((3, one.words), np.int32)
     fill_masks(mixed, [automaton.start() for automaton in mixed], matrix)
     assert (matrix == matrix[0]).all() and matrix.any()
+
+
+def test_steps_equal_single_steps(expected) -> None:
+    single, batch = compiled(vocabulary()), compiled(vocabulary())
+    random = Random(6)
+    end = next(iter(batch[0].vocabulary.eos))
+    paths = [(number, path) for number, path, _ in expected if path]
+    states, owners, tokens, wanted = [], [], [], []
+    for number, path in paths:
+        token = random.choice([path[-1], path[-1], end, random.randrange(len(TOKENS)), -1, 10**6])
+        before = follow(single[number], path[:-1])
+        after = single[number].advance(before, token)
+        wanted.append(None if after is None else (single[number].is_accepting(after), after == FINISHED))
+        states.append(follow(batch[number], path[:-1]))
+        owners.append(batch[number])
+        tokens.append(token)
+    found = advance_all(owners, states, tokens)
+    again = [owner.advance(state, token) for owner, state, token in zip(owners, states, tokens, strict=True)]
+    assert found == again
+    facts = [s if s is None else (o.is_accepting(s), s == FINISHED) for o, s in zip(owners, found, strict=True)]
+    assert facts == wanted
+    assert None in found and FINISHED in found and len(set(found)) > 50
+
+
+def test_steps_of_automata_of_other_makes_and_vocabularies() -> None:
+    one, other = vocabulary(), vocabulary()
+    bytes_only = Grammar("s", {"s": Terminal(rx.repeat(rx.chars(((97, 98),)), 1, 2), "bytes")})
+    mixed = [
+        constrain.compile(bytes_only, one),
+        DfaAutomaton(bytes_only, one),
+        constrain.compile(bytes_only, other),
+    ] * 2
+    states = [automaton.start() for automaton in mixed]
+    tokens = [97, 98, 99, 99, TOKENS.index(b"ab"), TOKENS.index(b"ab")]
+    wanted = [automaton.advance(*both) for automaton, *both in zip(mixed, states, tokens, strict=True)]
+    assert advance_all(mixed, states, tokens) == wanted
+    assert [state is None for state in wanted] == [False, False, True, True, False, False]
+    assert advance_all([], [], []) == []
+    for arguments in (
+        ([mixed[0]], [2, 2], [97, 97]),
+        (mixed[0], [2, 2], [97]),
+        (mixed[0], [2.0], [97]),
+        (mixed[0], [9**9], [97]),
+    ):
+        with pytest.raises(ValueError, match=r"do not fit|integers|not one of"):
+            advance_all(*arguments)
 
 
 def test_no_items() -> None:

@@ -122,3 +122,7 @@ def test_a_batch_equals_single_masks() -> None:
     matrix = allocate(vocabulary.width, rows=len(items))
     constrain.fill_masks([automaton for automaton, _ in items], [state for _, state in items], matrix)
     assert [bits_of(row) for row in matrix] == [mask_of(*item) for item in items]
+    steps = [tokens.index(b'{"'), 0, tokens.index(b"["), tokens.index(b"["), tokens.index(b'"a')]
+    wanted = [automaton.advance(state, token) for (automaton, state), token in zip(items, steps, strict=True)]
+    after = constrain.advance_all([automaton for automaton, _ in items], [state for _, state in items], steps)
+    assert after == wanted and wanted.count(None) == 1
