@@ -1,8 +1,8 @@
 """From an empty process to the first mask, beyond importing torch: ``python -m benchmarks.coldstart``.
 
 Each measurement is a fresh process. ``cold`` has an empty cache of compiled kernels and sorted vocabularies
-(``CONSTRAIN_CACHE_DIR`` points to a new folder: what the first run after installation pays), ``warm`` has the cache which
-the cold run left. Byte code of Python modules is there in both, as after an installation by pip.
+(``CONSTRAIN_CACHE_DIR`` points to a new folder: what the first run after installation pays), ``warm`` has the cache
+which the cold run left. Byte code of Python modules is there in both, as after an installation by pip.
 """
 
 from __future__ import annotations
