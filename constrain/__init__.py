@@ -8,6 +8,8 @@ transformers plug-in is ``constrain.adapters.transformers``.
 from __future__ import annotations
 
 import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from constrain.errors import (
     ConstrainError,
@@ -20,10 +22,9 @@ from constrain.errors import (
     VocabularyError,
 )
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
-from constrain.frontends.lark_text import lark_grammar as lark
 from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
-from constrain.kernels.apply import apply_words
+from constrain.kernels import library
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
 from constrain.tokens.batch import advance_all, fill_masks
@@ -31,6 +32,9 @@ from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
 from constrain.vocab.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from constrain.frontends.lark_text import lark_grammar as lark
 
 __version__ = "0.1.0"
 
@@ -44,22 +48,24 @@ def compile(grammar: Grammar, vocabulary: Vocabulary) -> PushdownAutomaton:
     return PushdownAutomaton(grammar, vocabulary)
 
 
-def warmup() -> float:
-    """Compile all kernels, or load them from the cache on disk; the seconds it took.
+def warmup(vocabulary: Vocabulary | None = None) -> float:
+    """Compile all kernels, or load them from the cache on disk, and sort a vocabulary; the seconds it took.
 
-    The first use of a fresh installation compiles for some ten seconds; run this when an image is built.
+    The first use of a fresh installation compiles for some seconds; run this when an image is built.
     """
     begin = time.perf_counter()
-    tiny = Vocabulary([bytes([byte]) for byte in range(256)], eos=[256])
-    matcher = Matcher(compile(json_schema({"properties": {"a": {"const": 1}}}), tiny))  # has a leaf with excluded words
-    matcher.mask()
-    matcher.advance(ord("{"))
-    matcher.advance_bytes(b'"b": [1]}')
-    advance_all(matcher.automaton, [matcher.state], [ord(",")])
-    fill_masks(matcher.automaton, [matcher.state], matcher.mask()[None])
-    apply_words(0, 0, 0, 0, 0, 0, 0, 4, 0, 0)  # of no rows
-    VocabularyIndex.of(tiny).arena.grow_all()
+    library.prepare()
+    if vocabulary is not None:
+        VocabularyIndex.of(vocabulary)
     return time.perf_counter() - begin
+
+
+def __getattr__(name: str) -> Any:
+    """``lark`` when first asked for: the package lark takes as long to load as all the rest."""
+    if name != "lark":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()["lark"] = import_module("constrain.frontends.lark_text").lark_grammar
+    return globals()["lark"]
 
 
 __all__ = [

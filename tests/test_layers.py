@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "constrain"
 # Lowest first. A module may import its own layer and lower rows, never a neighbour on its own row. ``__init__`` is
 # ``import constrain``: that it stands below ``mask`` says that it loads neither torch nor transformers.
 LADDER = (
-    ("errors", "garbage"),
+    ("errors", "garbage", "disk"),
     ("kernels",),
     ("ir",),
     ("automata", "vocab"),
@@ -34,7 +34,7 @@ ROW = {layer: row for row, layers in enumerate(LADDER) for layer in layers}
 
 # The lowest layer that may import what is slow to load, or belongs to one place.
 FIRST_LAYER = {"torch": "mask", "transformers": "adapters", "tqdm": "cli", "argparse": "cli"}
-ONLY_LAYER = {"lark": "frontends", "interegular": "frontends", "numba": "kernels", "llvmlite": "kernels"}
+ONLY_LAYER = {"lark": "frontends", "interegular": "frontends", "llvmlite": "kernels"}
 
 # Extras: the package works without them, so they may be imported where they are needed, and only there.
 EXTRAS = {"accelerate", "gguf", "mistral_common", "pydantic", "sentencepiece", "tiktoken", "tokenizers"}
@@ -119,7 +119,7 @@ def test_every_rung_exists() -> None:
         ("ir/a.py", "from constrain import Grammar", "ir imports __init__"),
         ("matcher.py", "import torch.nn", "matcher imports torch, which mask may first"),
         ("mask.py", "from transformers import LogitsProcessor", "mask imports transformers, which adapters may first"),
-        ("vocab/a.py", "import numba", "vocab imports numba, which only kernels may"),
+        ("vocab/a.py", "import llvmlite", "vocab imports llvmlite, which only kernels may"),
         ("tokens/a.py", "def f():\n    import json", "import of json inside a function"),
         ("tokens/a.py", "print('hello')", "print outside cli"),
         ("helpers.py", "", "helpers is not on the ladder"),

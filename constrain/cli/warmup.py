@@ -1,35 +1,43 @@
-"""``constrain warmup``: compile the kernels and leave them in the cache on disk (in an image build, say)."""
+"""``constrain warmup``: compile the kernels, read a tokenizer, and leave both on disk (in an image build, say)."""
 
 from __future__ import annotations
 
 import argparse
+import time
 
 import constrain
 from constrain.cli import YES
+from constrain.cli.mask import read_tokenizer
 from constrain.cli.output import add_json, write, write_json
-from constrain.kernels.jit import CACHE_FOLDER
+from constrain.kernels import library
 
 EXAMPLES = """
-Compiled code is kept per user, for this kind of processor and these sources; CONSTRAIN_CACHE_DIR moves it.
+Compiled code is kept per user, for this kind of processor and these sources, and so is what was read of a tokenizer's
+file, its tokens sorted; CONSTRAIN_CACHE_DIR moves both.
 
 examples:
   constrain warmup
+  constrain warmup --tokenizer path/to/tokenizer.json
   CONSTRAIN_CACHE_DIR=/opt/cache constrain warmup"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``constrain warmup``."""
     parser.epilog = EXAMPLES
+    parser.add_argument("--tokenizer", metavar="TOKENIZER", help="prepare this one too; as for constrain mask")
+    parser.add_argument("--eos", type=int, action="append", metavar="ID", help="end-of-sequence id, where unknown")
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run ``constrain warmup``; the exit code."""
-    seconds = constrain.warmup()
+    begin = time.perf_counter()
+    constrain.warmup(None if options.tokenizer is None else read_tokenizer(options.tokenizer, options.eos))
+    seconds, kept = time.perf_counter() - begin, library.prepare()
     if options.json:
-        write_json({"seconds": round(seconds, 3), "cache": None if CACHE_FOLDER is None else str(CACHE_FOLDER)})
-    elif CACHE_FOLDER is None:
-        write(f"kernels ready after {seconds:.1f} s, for this process only: they are not kept on disk")
+        write_json({"seconds": round(seconds, 3), "cache": None if kept is None else str(kept.parents[1])})
+    elif kept is None:
+        write(f"kernels ready after {seconds:.1f} s, for this process only: nothing could be kept on disk")
     else:
-        write(f"kernels ready after {seconds:.1f} s; compiled code is kept in {CACHE_FOLDER}")
+        write(f"kernels ready after {seconds:.1f} s; what was made is kept in {kept.parents[1]}")
     return YES

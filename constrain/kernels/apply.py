@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.jit import entry_without_gil, helper
+from constrain.kernels.jit import entry, helper
 from constrain.kernels.pointers import bytes_at, halves_at, table_at, words_at
 
 
@@ -35,7 +35,7 @@ def apply_row(words: Any, count: Any, source: Any, target: Any, moves: Any, widt
     return choice
 
 
-@entry_without_gil
+@entry(without_gil=True)
 def apply_words(
     words: Any,
     count: Any,

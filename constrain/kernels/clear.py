@@ -9,7 +9,7 @@ from constrain.kernels.layout import VA
 from constrain.kernels.pointers import i32, table_at, words_at
 
 
-@entry
+@entry(writes={"words": 32})
 def clear_below(v: Any, node: Any, words: Any) -> None:
     """Forbid the tokens at and below a node of the trie."""
     v, words = table_at(v), words_at(words.ctypes.data)

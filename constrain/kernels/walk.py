@@ -174,14 +174,13 @@ def begin_mask(v: Any, g: Any, state: Any, words: Any) -> None:
             set_bit(words, ends[i])
 
 
-@entry
-def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+@helper
+def fill_row(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry; 1: there are suspicions.
 
     Where ``NODE`` of the table is not the root, instead add the tokens at and below that node of the trie, which
     has just been reached.
     """
-    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
     g[GN.MASKING], g[GN.visit], g[GN.suspicion] = 1, 0, 0
     last = 0 if state == FINISHED else load_state(g, state)
     if last < 0:
@@ -202,3 +201,9 @@ def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
         if status < 0:
             return status
     return 1 if g[GN.suspicion] > 0 else 0
+
+
+@entry(writes={"words": 32})
+def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """``fill_row`` of the tables at two addresses."""
+    return fill_row(table_at(v), table_at(g), state, words_at(words.ctypes.data))

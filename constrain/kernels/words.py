@@ -9,7 +9,7 @@ from constrain.kernels.layout import V_FULL, VA, VN
 from constrain.kernels.pointers import i32, room, table_at
 
 
-@entry
+@entry(reads={"symbols": 32, "ends": 64})
 def add_words(v: Any, symbols: Any, ends: Any) -> Any:
     """Build a trie of ``len(ends)`` words, word i being ``symbols[ends[i - 1]:ends[i]]``; its root, or negative."""
     v = table_at(v)

@@ -118,12 +118,6 @@ class Arena:
             self._arrays[f"{group.name}_hash"][: len(hashes)] = hashes
             rehash(self._arrays[f"{group.name}_hash"], self[group.name], self._arrays[f"{group.name}_table"])
 
-    def grow_all(self) -> None:
-        """Double every interned group once: to compile what growing needs ahead of time."""
-        for number, group in enumerate(self.layout.groups):
-            if group.interned:
-                self.grow(number)
-
     def resolve(self, status: int) -> bool:
         """Grow the group that a kernel's negative ``status`` names; ``False`` when it names none of this arena."""
         number = self.layout.full - status

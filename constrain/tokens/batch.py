@@ -7,7 +7,6 @@ the automaton does it alone, and the kernel goes on after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,10 +74,12 @@ def _fill(
     grammars, numbers = _tables(owners, items), _integers([states[i] for i in items], "states of this automaton")
     latest = np.zeros(1 << (2 * len(items)).bit_length(), np.int64)
     places = rows if len(items) == len(rows) else rows[items]
-    start, fill = 0, _addresses()[0]
+    start = 0
     with index.lock:
         while start < len(items):
-            at = kernels.fill_masks(index.table, fill, grammars, numbers, places, matrix, latest, start)
+            at = kernels.fill_masks(
+                index.table, grammars, numbers, places, matrix.ravel(), matrix.shape[1], latest, start
+            )
             if at < len(items):
                 owners[items[at]].fill_mask(states[items[at]], matrix[places[at]])
             start = at + 1
@@ -94,19 +95,16 @@ def _advance(
     """States after tokens, for items whose automata share an index."""
     grammars, numbers = _tables(owners, items), _integers([states[i] for i in items], "states of this automaton")
     ids = _integers([tokens[i] for i in items], "tokens")
-    start, step = 0, _addresses()[1]
+    start = 0
     with index.lock:
         while start < len(items):
-            at = kernels.advance_all(index.table, step, grammars, numbers, ids, start)
+            at = kernels.advance_all(index.table, grammars, numbers, ids, start)
             if at < len(items):
                 alone = owners[items[at]].advance(states[items[at]], tokens[items[at]])
                 numbers[at] = NO_STATE if alone is None else alone
             start = at + 1
     for i, state in zip(items, numbers.tolist(), strict=True):
         after[i] = state or None
-
-
-_addresses = cache(kernels.addresses)
 
 
 def _owners(automata: Automata, count: int) -> list[Any]:

@@ -103,7 +103,7 @@ def explain(automaton: PushdownAutomaton, state: int, token: int) -> str:
         if automaton.is_accepting(state):
             return f"{name} is allowed: the text so far is complete."
         return f"{name} is not allowed: the text is not complete. Expected: {wanted}."
-    data = vocabulary.tokens[token] if 0 <= token < len(vocabulary.tokens) else None
+    data = vocabulary.packed[token] if 0 <= token < len(vocabulary) else None
     if data is None:
         return f"{name} is not allowed: it does not stand for text."
     if automaton.advance(state, token) is not None:

@@ -67,15 +67,16 @@ class VocabularyIndex:
         self.lock = threading.RLock()
         self.arena = _build_arena(vocabulary)
         self.table = self.arena.address
-        self.trie = Trie(self.arena, vocabulary.tokens)
+        self.trie = Trie(self.arena, vocabulary.packed)
         self._chunks: list[npt.NDArray[np.int32]] = []
         self.arena.growers["chunk"] = self._add_chunk
         self._add_chunk()
         self._chunks[0][: FIRST_LEAF_STATE * 256] = DEAD  # UNKNOWN, DEAD and ACCEPTED have no successors
-        self.missing = _missing_bytes(vocabulary)
+        self.missing = frozenset(range(256)) - set(np.unique(vocabulary.packed.data).tolist())
         self._unspellable = _unspellable(self.missing)
         # Bytes that only longer tokens contain: only then can a text be impossible to go on with (``DeadEnd``).
-        single = {token[0] for token in vocabulary.tokens if token is not None and len(token) == 1}
+        starts = vocabulary.packed.starts[:-1][vocabulary.packed.lengths == 1]
+        single = np.unique(vocabulary.packed.data[starts])
         self.incomplete = len(single) + len(self.missing) < 256
         self._leaves: dict[LeafKey, int] = {}
 
@@ -276,14 +277,6 @@ def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
     return np.array(waiting), following
 
 
-def _missing_bytes(vocabulary: Vocabulary) -> frozenset[int]:
-    present: set[int] = set()
-    for token in vocabulary.tokens:
-        if token is not None and len(present) < 256:
-            present.update(token)
-    return frozenset(range(256)) - present
-
-
 def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     """Code points whose UTF-8 form needs a byte that no token has. Bytes that UTF-8 never uses do not count."""
     if any(0x80 <= byte < 0xC0 for byte in missing):  # a continuation byte: rare, and it has no simple form
@@ -298,15 +291,14 @@ def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
 
 def _build_arena(vocabulary: Vocabulary) -> Arena:
     trie = build_trie(vocabulary)
-    texts = [token or b"" for token in vocabulary.tokens]
-    nodes, longest = len(trie.byte), max(map(len, texts), default=0)
+    packed = vocabulary.packed
+    nodes, longest = len(trie.byte), int(packed.lengths.max(initial=0))
     arena = Arena(V, {**_SIZES, "scratch": nodes + 2 * len(trie.ids) + 2 * longest + 4096,
                       "row": vocabulary.words * 64})  # fmt: skip
     arrays: dict[str, npt.NDArray[Any]] = {
         "T_BYTE": trie.byte, "T_END": trie.end, "T_KID0": trie.kid0, "T_TOKEN0": trie.token0, "T_KID": trie.kid,
         "T_ID": trie.ids, "T_ROOT": trie.root, "EOS": np.array(sorted(vocabulary.eos), np.int32),
-        "TOKEN0": np.concatenate(([0], np.cumsum([len(t) for t in texts]))).astype(np.int32),
-        "TOKEN_BYTE": np.frombuffer(b"".join(texts) or b"\0", np.uint8),
+        "TOKEN0": packed.starts, "TOKEN_BYTE": packed.data,
     }  # fmt: skip
     for name, values in arrays.items():
         arena.put(name, values)

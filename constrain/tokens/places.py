@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -22,7 +23,7 @@ class Trie:
     sorted tokens; escapes are looked for only where tokens have them.
     """
 
-    def __init__(self, arena: Arena, tokens: tuple[bytes | None, ...]) -> None:
+    def __init__(self, arena: Arena, tokens: Sequence[bytes | None]) -> None:
         self._arena = arena
         self._tokens = tokens
         self._nodes = arena["NODES"]

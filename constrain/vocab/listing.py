@@ -1,4 +1,7 @@
-"""``Listing``: what a reader of one tokenizer format found, and how it becomes a ``Vocabulary``."""
+"""``Listing``: what a reader of one tokenizer format found, and how it becomes a ``Vocabulary``.
+
+A reader gathers texts and names id by id; a ``Listed`` is the outcome in arrays, the form that is kept on disk.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import index
 
+import numpy as np
+
 from constrain.errors import VocabularyError
+from constrain.vocab.token_bytes import TokenBytes
 from constrain.vocab.vocabulary import Vocabulary
 
 
@@ -38,6 +44,27 @@ class Listing:
         if token in self.texts:
             self.add_special(token, self.texts[token].decode("utf-8", "backslashreplace"))
 
+    def listed(self) -> Listed:
+        """The outcome."""
+        texts = TokenBytes.of(self.texts.get(i) for i in range(self.size))
+        return Listed(texts, dict(self.names), tuple(self.eos))
+
+
+@dataclass
+class Listed:
+    """All ids of a tokenizer: the bytes of each, names of those that are not text, and the ends it names itself."""
+
+    texts: TokenBytes
+    names: dict[int, str]
+    eos: tuple[int, ...]
+
+    def spelled(self, content: str) -> tuple[int, ...]:
+        """The ids that are called so; if none, those that stand for this text."""
+        data = content.encode("utf-8")
+        named = tuple(token for token, name in self.names.items() if name == content)
+        as_long = np.flatnonzero(self.texts.lengths == len(data)).tolist()
+        return named or tuple(token for token in as_long if data and self.texts[token] == data)
+
 
 def as_ids(eos: int | Iterable[int] | None) -> tuple[int, ...]:
     """End ids in any of the forms that configurations use: one id, several, or none."""
@@ -46,22 +73,22 @@ def as_ids(eos: int | Iterable[int] | None) -> tuple[int, ...]:
     return tuple(map(index, eos)) if isinstance(eos, Iterable) else (index(eos),)
 
 
-def finish(listing: Listing, eos: int | Iterable[int] | None, width: int | None) -> Vocabulary:
-    """The vocabulary of a listing. ``eos`` replaces the ends that the source names.
+def finish(listed: Listed, eos: int | Iterable[int] | None, width: int | None) -> Vocabulary:
+    """The vocabulary of what was listed. ``eos`` replaces the ends that the source names.
 
     Ids at or past ``width`` are cut when none of them is text or an end: such models exist (Gemma 3 for text has
     an image token one past its logits). Raises ``VocabularyError`` when no end is known, or text would be cut.
     """
-    ends = listing.eos if eos is None else as_ids(eos)
+    ends = listed.eos if eos is None else as_ids(eos)
     if not ends:
         raise VocabularyError(
             "no end-of-sequence id is known: pass eos=[...], the ids in the model's generation_config.json"
         )
-    size = listing.size
-    if width is not None and width < size and max([*listing.texts, *ends]) < width:
-        size = width
-    names = {i: name for i, name in listing.names.items() if i < size}
-    for i in ends:
-        if i in listing.texts:
-            names.setdefault(i, listing.texts[i].decode("utf-8", "backslashreplace"))
-    return Vocabulary([listing.texts.get(i) for i in range(size)], ends, width, names)
+    texts, names = listed.texts, listed.names
+    if width is not None and width < len(texts):
+        last = max([*np.flatnonzero(texts.lengths)[-1:].tolist(), *ends])
+        if last < width:
+            texts = TokenBytes(texts.starts[: width + 1], texts.data)
+            names = {i: name for i, name in names.items() if i < width}
+    called = {i: data.decode("utf-8", "backslashreplace") for i in ends if i < len(texts) and (data := texts[i])}
+    return Vocabulary(texts, ends, width, called | names)

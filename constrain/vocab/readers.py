@@ -14,7 +14,7 @@ from typing import Any
 
 from constrain.errors import VocabularyError
 from constrain.vocab.files import list_file
-from constrain.vocab.listing import Listing, finish
+from constrain.vocab.listing import Listed, Listing, finish
 from constrain.vocab.mistral import list_pieces, list_tekken
 from constrain.vocab.python_bpe import (
     list_byte_decoder,
@@ -23,6 +23,7 @@ from constrain.vocab.python_bpe import (
     list_wrapped_encoding,
 )
 from constrain.vocab.sentencepiece import list_processor, list_wrapped
+from constrain.vocab.token_bytes import TokenBytes
 from constrain.vocab.tokenizer_json import list_backend, list_fast
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -70,7 +71,7 @@ def read_vocabulary(source: Any, *, width: int | None = None, eos: int | Iterabl
     source = _unwrapped(source)
     for wanted, reader in _READERS:
         if all(_has(source, name) for name in wanted):
-            return finish(reader(source), eos, width)
+            return finish(reader(source).listed(), eos, width)
     raise VocabularyError(
         f"{type(source).__module__}.{type(source).__qualname__} is not a tokenizer that constrain knows: pass a "
         "tokenizer of transformers, tokenizers, tiktoken, sentencepiece or mistral-common, the path of a "
@@ -81,16 +82,15 @@ def read_vocabulary(source: Any, *, width: int | None = None, eos: int | Iterabl
 def _adjusted(vocabulary: Vocabulary, width: int | None, eos: int | Iterable[int] | None) -> Vocabulary:
     if width is None and eos is None:
         return vocabulary
-    texts = {i: data for i, data in enumerate(vocabulary.tokens) if data is not None}
-    listing = Listing(len(vocabulary), texts, dict(vocabulary.names), tuple(vocabulary.eos))
-    return finish(listing, eos, vocabulary.width if width is None else width)
+    listed = Listed(vocabulary.packed, dict(vocabulary.names), tuple(vocabulary.eos))
+    return finish(listed, eos, vocabulary.width if width is None else width)
 
 
-def _list_byte_strings(tokens: Sequence[Any]) -> Listing:
+def _list_byte_strings(tokens: Sequence[Any]) -> Listed:
     for token, data in enumerate(tokens):
         if data is not None and not isinstance(data, (bytes, bytearray, memoryview)):
             raise VocabularyError(f"token {token} is {data!r}: each token must be bytes, or None when it is not text")
-    return Listing(len(tokens), {i: bytes(data) for i, data in enumerate(tokens) if data is not None})
+    return Listed(TokenBytes.of(None if data is None else bytes(data) for data in tokens), {}, ())
 
 
 def _unwrapped(source: Any) -> Any:

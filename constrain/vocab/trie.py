@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from constrain import disk
 from constrain.vocab.vocabulary import Vocabulary
 
 Ints = npt.NDArray[np.int32]
+WORTH_KEEPING = 4096  # tokens
 _Longs = npt.NDArray[np.int64]
 
 
@@ -37,8 +39,23 @@ class Trie(NamedTuple):
 def build_trie(vocabulary: Vocabulary) -> Trie:
     """Sort tokens by bytes; each adds the nodes past the prefix it shares with the one before it.
 
-    Vectorised over tokens, one step a byte position: O(tokens x longest token) simple NumPy work.
+    Vectorised over tokens, one step a byte position: O(tokens x longest token) simple NumPy work. Kept on disk, under a
+    hash of the tokens' bytes and of this code, where it takes longer than to read a file.
     """
+    packed = vocabulary.packed
+    if len(packed) < WORTH_KEEPING:
+        return sort_tokens(vocabulary)
+    kept = disk.cache_root() / "tries" / f"{disk.key(__file__, packed.starts.data, packed.data.data)}.bin"
+    found = disk.load_arrays(kept)
+    if found is not None:
+        return Trie(**found[0])
+    trie = sort_tokens(vocabulary)
+    disk.save_arrays(kept, trie._asdict())
+    return trie
+
+
+def sort_tokens(vocabulary: Vocabulary) -> Trie:
+    """The trie, from scratch."""
     ids_by_bytes = vocabulary.ids_by_bytes
     texts = sorted(ids_by_bytes)
     ids = [ids_by_bytes[text] for text in texts]

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from constrain.errors import VocabularyError
+from constrain.vocab.token_bytes import TokenBytes
 
 
-@dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The tokens of a model as byte strings. Immutable; build it with a ``from_...`` function or the constructor.
+    """The tokens of a model as byte strings. Not to be changed; ``read_vocabulary`` makes it of a tokenizer.
 
     ``tokens[i]`` is the bytes of id ``i``, or ``None`` when the id never stands for text (special, unused).
     Several ids may have the same bytes. ``eos`` are the ids that end a text; they are never text themselves.
     ``width`` is the width of the model's logits, by default just wide enough; ids at or past ``len(tokens)`` are
-    never text. ``names[i]``, where present, is what people call a special id.
+    never text. ``names[i]``, where present, is what people call a special id. ``packed`` holds what ``tokens`` does,
+    in two arrays; ``tokens`` is made of it when first asked for.
     """
-
-    tokens: tuple[bytes | None, ...]
-    eos: frozenset[int]
-    width: int = 0
-    names: dict[int, str] = field(default_factory=dict)
 
     def __init__(
         self,
-        tokens: Sequence[bytes | None],
+        tokens: Sequence[bytes | None] | TokenBytes,
         eos: Iterable[int],
         width: int | None = None,
         names: dict[int, str] | None = None,
@@ -42,14 +37,19 @@ class Vocabulary:
         if min(ends) < 0:
             raise VocabularyError(f"end-of-sequence ids must not be negative: {sorted(ends)}")
         # An id that ends the text is not text; an empty token would let a text go on without growing.
-        texts = tuple(None if i in ends or not t else bytes(t) for i, t in enumerate(tokens))
-        object.__setattr__(self, "tokens", texts)
-        object.__setattr__(self, "eos", ends)
-        object.__setattr__(self, "width", size)
-        object.__setattr__(self, "names", dict(names or {}))
+        packed = tokens if isinstance(tokens, TokenBytes) else TokenBytes.of(tokens)
+        self.packed = packed.without(i for i in ends if i < len(packed))
+        self.eos = ends
+        self.width = size
+        self.names = dict(names or {})
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.packed)
+
+    @cached_property
+    def tokens(self) -> tuple[bytes | None, ...]:
+        """The bytes of each id."""
+        return self.packed.tuple()
 
     @property
     def words(self) -> int:
@@ -60,8 +60,8 @@ class Vocabulary:
     def fingerprint(self) -> str:
         """Hash of all that masks depend on: the bytes of each id, the ends, the width."""
         digest = hashlib.sha256(f"{self.width};{sorted(self.eos)};".encode())
-        for token in self.tokens:
-            digest.update(b"-" if token is None else b"%d:" % len(token) + token)
+        digest.update(self.packed.starts.data)
+        digest.update(self.packed.data.data)
         return digest.hexdigest()
 
     @cached_property
@@ -77,9 +77,9 @@ class Vocabulary:
         """Readable form of an id for messages."""
         if token in self.eos:
             return f"{token} (end of sequence{', ' + self.names[token] if token in self.names else ''})"
-        if not 0 <= token < len(self.tokens):
-            return f"{token} (outside the vocabulary of {len(self.tokens)})"
-        data = self.tokens[token]
+        if not 0 <= token < len(self):
+            return f"{token} (outside the vocabulary of {len(self)})"
+        data = self.packed[token]
         if data is None:
             return f"{token} (special or unused{', ' + self.names[token] if token in self.names else ''})"
         return f"{token} ({data.decode('utf-8', 'backslashreplace')!r})"
@@ -90,7 +90,7 @@ class Vocabulary:
         for i in ids:
             if i in self.eos:
                 continue
-            data = self.tokens[i] if 0 <= i < len(self.tokens) else None
+            data = self.packed[i] if 0 <= i < len(self) else None
             if data is None:
                 raise VocabularyError(f"token {self.describe(i)} does not stand for text")
             out.append(data)

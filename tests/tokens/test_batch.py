@@ -16,6 +16,7 @@ from constrain.errors import DeadEnd
 from constrain.ir import rx
 from constrain.ir.grammar import Grammar, Literal, Terminal
 from constrain.kernels import batch as kernels
+from constrain.kernels import jit
 from constrain.kernels.layout import FINISHED
 from constrain.tokens.batch import advance_all, fill_masks
 from constrain.tokens.pushdown import PushdownAutomaton
@@ -270,9 +271,9 @@ def test_a_matrix_that_cannot_be_written_to() -> None:
             fill_masks(automaton, [automaton.start()] * 2, matrix)
 
 
-@pytest.mark.skipif(kernels.DISABLED, reason="plain Python never lets go of the interpreter lock in a kernel")
+@pytest.mark.skipif(jit.DISABLED, reason="plain Python never lets go of the interpreter lock in a kernel")
 def test_the_interpreter_lock_is_released() -> None:
-    assert kernels.fill_masks.targetoptions["nogil"] is True  # type: ignore[attr-defined]
+    assert kernels.fill_masks.without_gil and kernels.advance_all.without_gil
 
 
 def test_many_threads_on_one_cold_vocabulary(expected) -> None:
