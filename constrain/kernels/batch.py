@@ -13,7 +13,9 @@ from constrain.kernels.walk import fill_row
 
 @entry(reads={"grammars": 64, "states": 64, "rows": 64}, writes={"matrix": 32, "latest": 64}, without_gil=True)
 def fill_masks(v: Any, grammars: Any, states: Any, rows: Any, matrix: Any, width: Any, latest: Any, start: Any) -> Any:
-    """Overwrite row ``rows[i]`` of ``matrix`` (``width`` words each) with the mask of ``states[i]`` of the table ``grammars[i]``, i >= start.
+    """Overwrite row ``rows[i]`` of ``matrix`` with the mask of ``states[i]`` of the table ``grammars[i]``, i >= start.
+
+    A row has ``width`` words.
 
     Returns the number of items when all is done, else that of an item which the caller has to do alone (``fill_mask``
     has asked for something) before it calls again with the next one. An item equal to an earlier one is copied:
