@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("constrain-lm", "numpy", "numba", "torch", "tokenizers", "transformers")
+PACKAGES = ("constrain-lm", "numpy", "llvmlite", "torch", "tokenizers", "transformers")
 
 
 def facts() -> dict[str, str]:

@@ -29,6 +29,7 @@ from constrain.ir.grammar import Grammar
 from constrain.kernels import library
 from constrain.matcher import Matcher
 from constrain.tokens.base import TokenAutomaton
+from constrain.tokens.batch import advance_all, fill_masks
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary as vocabulary
@@ -87,7 +88,9 @@ __all__ = [
     "UnsupportedSchema",
     "Vocabulary",
     "VocabularyError",
+    "advance_all",
     "compile",
+    "fill_masks",
     "json_schema",
     "lark",
     "regex",

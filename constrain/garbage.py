@@ -10,7 +10,7 @@ import gc
 from types import TracebackType
 
 
-class collected_later:  # noqa: N801 - used as a statement, and a class because generators cost microseconds
+class collected_later:
     """``with collected_later():`` switches the cyclic collector off meanwhile, if it is on. (Reference counts go on freeing
     what is unused.)"""
 

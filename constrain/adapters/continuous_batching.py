@@ -26,7 +26,8 @@ from constrain.adapters.outputs import read_output
 from constrain.adapters.prefix_states import PrefixStates
 from constrain.errors import ConstraintViolation, DeadEnd, LimitExceeded, VocabularyError
 from constrain.mask import expand_words, keep_allowed
-from constrain.tokens.base import TokenAutomaton, Words
+from constrain.tokens.base import TokenAutomaton
+from constrain.tokens.batch import fill_masks
 
 FREE = ""
 """The grammar name of a request that is not constrained: it has to be asked for."""
@@ -84,12 +85,16 @@ class GrammarContinuousBatchingProcessor(ContinuousBatchingLogitsProcessor):
         count = len(requests_with_new_token)
         if count > self.max_requests:
             raise LimitExceeded("requests in one batch", count, self.max_requests, "raise max_requests=")
+        reached = [self._reached(request.state) for request in requests_with_new_token]
+        masked = [i for i, found in enumerate(reached) if found is not None]
+        automata, states = zip(*filter(None, reached), strict=True) if masked else ((), ())
         words = np.zeros((count, self.vocabulary.words), np.int32)
-        rows = torch.zeros(count, dtype=torch.int32)
-        for i, request in enumerate(requests_with_new_token):
-            if self._fill(request.state, words[i]):
-                rows[i] = i + 1
+        fill_masks(automata, states, words, masked)
+        for i in np.flatnonzero(~words[masked].any(axis=1)).tolist():
+            self._refuse_dead_end(requests_with_new_token[masked[i]].state)
         self._table[1 : count + 1].copy_(torch.from_numpy(words))
+        rows = torch.zeros(count, dtype=torch.int32)
+        rows[masked] = torch.tensor(masked, dtype=torch.int32) + 1
         return rows
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
@@ -103,23 +108,23 @@ class GrammarContinuousBatchingProcessor(ContinuousBatchingLogitsProcessor):
         allowed = expand_words(self._table.index_select(0, rows), width)
         return keep_allowed(scores, allowed | (rows == 0).unsqueeze(-1))
 
-    def _fill(self, state: Any, words: Words) -> bool:
-        """Write the mask of a request; ``False`` when it is free."""
+    def _reached(self, state: Any) -> tuple[TokenAutomaton[Any], Any] | None:
+        """The automaton of a request and its state there; ``None`` when it is free."""
         if state.request_id.startswith(_WARM_UP):
-            return False
+            return None
         name = self.check_name(state.logit_processor_kwargs.get("grammar"))
         if name == FREE:
-            return False
+            return None
         ids = _generated(state)
         states = self._states[name]
         reached = states.state(np.array(ids, np.int32))
         if reached is None:
             raise ConstraintViolation(f"request {state.request_id}: {read_output(states.automaton, ids).violation}")
-        states.automaton.fill_mask(reached, words)
-        if not words.any():
-            text = self.vocabulary.decode(ids)
-            raise DeadEnd(f"request {state.request_id}: no token can follow {text!r}, although the text is not whole")
-        return True
+        return states.automaton, reached
+
+    def _refuse_dead_end(self, state: Any) -> None:
+        text = self.vocabulary.decode(_generated(state))
+        raise DeadEnd(f"request {state.request_id}: no token can follow {text!r}, although the text is not whole")
 
 
 def _generated(state: Any) -> list[int]:

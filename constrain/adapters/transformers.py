@@ -24,8 +24,9 @@ from constrain.adapters.prefix_states import Ids, PrefixStates
 from constrain.bits import from_ids
 from constrain.errors import ConstraintViolation, DeadEnd, VocabularyError
 from constrain.ir.grammar import Grammar
-from constrain.mask import apply_mask
+from constrain.mask import Choices, apply_mask_and_look
 from constrain.tokens.base import TokenAutomaton, Words
+from constrain.tokens.batch import fill_masks
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary
 from constrain.vocab.vocabulary import Vocabulary
@@ -94,11 +95,12 @@ class GrammarLogitsProcessor(LogitsProcessor):
         """``scores`` ``[rows, width]`` with ``-inf`` at every id that is not allowed: a new tensor."""
         drafts = _is_slice(scores) or self.unmasked_drafts
         start, suffix = self._place(input_ids, drafts)
-        rows = [self._row(states, ids) for states, ids in zip(self._by_row(len(suffix)), suffix, strict=True)]
+        rows = self._rows(suffix)
         if any(row.state is None for row in rows) and not (drafts and len(rows) == 1):
             self._refuse_violation(rows, prompt_groups(input_ids[:, :start]))
-        masked = apply_mask(scores, self._allow(rows))
-        _refuse_no_choice(masked, rows)
+        words = self._allow(rows)
+        masked, choices = apply_mask_and_look(scores, words)
+        _refuse_no_choice(choices, words, rows)
         return masked
 
     def _place(self, input_ids: torch.Tensor, drafts: bool) -> tuple[int, Ids]:
@@ -118,29 +120,30 @@ class GrammarLogitsProcessor(LogitsProcessor):
             raise ValueError(f"{prompts} grammars do not fit a batch of {rows} rows: give one for each prompt, or one")
         return [states for states in self._states for _ in range(rows // prompts)]
 
-    def _row(self, states: PrefixStates, ids: Ids) -> _Row:
-        ended = np.flatnonzero((ids[:, None] == self._ends).any(axis=1))
-        ids = ids[: ended[0] + 1] if len(ended) else ids  # what follows an end is padding, whatever it is
-        return _Row(states, ids, states.state(ids), bool(len(ended)))
+    def _rows(self, suffix: Ids) -> list[_Row]:
+        ended: Any = np.isin(suffix, self._ends)
+        rows = []
+        for states, ids, ends, end in zip(
+            self._by_row(len(suffix)), suffix, ended, ended.any(axis=1).tolist(), strict=True
+        ):
+            own = ids[: ends.argmax() + 1] if end else ids  # what follows an end is padding, whatever it is
+            rows.append(_Row(states, own, states.state(own), end))
+        return rows
 
     def _all_finished(self, suffix: Ids) -> bool:
-        return bool((suffix[:, :, None] == self._ends).any(axis=(1, 2)).all())
+        return bool(np.isin(suffix, self._ends).any(axis=1).all())
 
     def _in_language(self, suffix: Ids) -> bool:
-        rows = zip(self._by_row(len(suffix)), suffix, strict=True)
-        return all(self._row(states, ids).state is not None for states, ids in rows)
+        return all(row.state is not None for row in self._rows(suffix))
 
     def _allow(self, rows: list[_Row]) -> Words:
         """Mask words ``[rows, W]``. A row outside the language gets end-of-sequence only; its scores are not used:
         a draft is rejected before it, and a beam got there only because too few others were left, with ``-inf``."""
-        words = np.zeros((len(rows), self.vocabulary.words), dtype=np.int32)
-        for row, out in zip(rows, words, strict=True):
-            if row.state is None:
-                out[:] = self._ends_only
-            else:
-                row.states.automaton.fill_mask(row.state, out)
-                if not out.any():
-                    raise DeadEnd(f"no token can follow {_show(row)}, although the text is not whole")
+        words = np.empty((len(rows), self.vocabulary.words), dtype=np.int32)
+        inside = [i for i, row in enumerate(rows) if row.state is not None]
+        if len(inside) < len(rows):
+            words[:] = self._ends_only
+        fill_masks([rows[i].states.automaton for i in inside], [rows[i].state for i in inside], words, inside)
         return words
 
     def _refuse_violation(self, rows: list[_Row], groups: np.ndarray) -> None:
@@ -211,15 +214,19 @@ def _is_slice(scores: torch.Tensor) -> bool:
     return scores.untyped_storage().nbytes() > scores.numel() * scores.element_size()
 
 
-def _refuse_no_choice(masked: torch.Tensor, rows: list[_Row]) -> None:
+def _refuse_no_choice(choices: Choices, words: Words, rows: list[_Row]) -> None:
     """Raise when a live row has no finite score left: ``generate()`` would emit id 0 or fail with NaN."""
-    for number, (best, row) in enumerate(zip(masked.amax(dim=-1).tolist(), rows, strict=True)):
-        if best == -np.inf and row.state is not None and not row.finished:
-            raise DeadEnd(
-                f"row {number}: after {_show(row)} every token that the grammar allows was already at -inf. Another "
-                "processor forbids them (min_new_tokens, bad_words_ids, suppress_tokens, forced_bos_token_id, "
-                "forced_eos_token_id): drop it, or change the grammar"
-            )
+    for number in np.flatnonzero(~choices).tolist():
+        row = rows[number]
+        if row.state is None or row.finished:
+            continue
+        if not words[number].any():
+            raise DeadEnd(f"no token can follow {_show(row)}, although the text is not whole")
+        raise DeadEnd(
+            f"row {number}: after {_show(row)} every token that the grammar allows was already at -inf. Another "
+            "processor forbids them (min_new_tokens, bad_words_ids, suppress_tokens, forced_bos_token_id, "
+            "forced_eos_token_id): drop it, or change the grammar"
+        )
 
 
 def _show(row: _Row) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from constrain.automata.course import Course
 from constrain.errors import GrammarError
+from constrain.ir import rx as _rx
 from constrain.ir.grammar import (
     EMPTY,
     NEVER,
@@ -29,7 +30,6 @@ from constrain.ir.grammar import (
     children,
     show,
 )
-from constrain.ir import rx as _rx
 from constrain.ir.rx import Rx, is_nullable
 
 MAX_SURE = 400  # instructions

@@ -11,8 +11,8 @@ from constrain.kernels.jit import inline
 def mix(key: Any, value: Any) -> Any:
     """Fold a number below 2**31 into a 31-bit hash.
 
-    No intermediate reaches 2**63: Numba marks signed arithmetic as never overflowing, and LLVM then draws false
-    conclusions from a hash that does (seen: lost configurations, only when an interned item was found again).
+    No intermediate reaches 2**63, so that compiled and plain Python agree. (Where signed arithmetic is marked as never
+    overflowing, as Numba does, LLVM draws false conclusions from a hash that does; seen: lost configurations.)
     """
     key = (((key ^ value) & 0x7FFFFFFF) + 0x9E3779B) * 0x5851F42D
     return (key ^ (key >> 29)) & 0x7FFFFFFF

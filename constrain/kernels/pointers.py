@@ -11,6 +11,7 @@ import ctypes
 from typing import Any
 
 _LONG, _WORD, _BYTE = (ctypes.POINTER(kind) for kind in (ctypes.c_int64, ctypes.c_int32, ctypes.c_uint8))
+_HALF = ctypes.POINTER(ctypes.c_int16)
 
 
 def table_at(address: Any) -> Any:
@@ -21,6 +22,11 @@ def table_at(address: Any) -> Any:
 def words_at(address: Any) -> Any:
     """The int32 items at an address."""
     return ctypes.cast(int(address), _WORD)
+
+
+def halves_at(address: Any) -> Any:
+    """The int16 items at an address."""
+    return ctypes.cast(int(address), _HALF)
 
 
 def bytes_at(address: Any) -> Any:
@@ -43,7 +49,7 @@ def room(table: Any, slot: Any) -> Any:
     return table[slot + 1]
 
 
-MAKERS = {table_at: 64, words_at: 32, bytes_at: 8}
+MAKERS = {table_at: 64, words_at: 32, halves_at: 16, bytes_at: 8}
 """Functions from an address to items of so many bits."""
 READERS = {i32: 32, u8: 8}
 """Functions from a table and a slot to items of so many bits."""

@@ -237,10 +237,9 @@ def mend(v: Any, g: Any, state: Any, words: Any) -> Any:
     return 0
 
 
-@entry(writes={"words": 32})
-def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+@helper
+def fill_row(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry."""
-    v, g, words = table_at(v), table_at(g), words_at(words.ctypes.data)
     g[GN.visit], g[GN.suspicion] = 0, 0
     last = 0 if state == FINISHED else load_state(g, state)
     if last < 0:
@@ -250,3 +249,9 @@ def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
         return 0
     status = walk_from(v, g, ROOT, 0, last, words)
     return status if status < 0 else mend(v, g, state, words)
+
+
+@entry(writes={"words": 32})
+def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
+    """``fill_row`` of the tables at two addresses."""
+    return fill_row(table_at(v), table_at(g), state, words_at(words.ctypes.data))

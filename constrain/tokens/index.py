@@ -20,7 +20,6 @@ from constrain.errors import LimitExceeded, VocabularyError
 from constrain.ir import rx as _rx
 from constrain.ir.grammar import Common, Terminal
 from constrain.ir.rx import Rx
-from constrain.kernels.classes import CLASSES
 from constrain.kernels.layout import (
     BYTES,
     CHUNK_BITS,

@@ -10,28 +10,22 @@ import numpy as np
 
 from constrain.automata.program import Program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
-from constrain.garbage import collected_later
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
 from constrain.kernels.layout import (
     BAD_STATE,
-    DEAD,
     FINISHED,
-    FIRST_STATE,
     MAX_ENDS,
     NO_STATE,
     ROW_WANTED,
     RULE_WANTED,
     TOO_MANY_ENDS,
-    G,
 )
 from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
-from constrain.tokens.arena import Arena
 from constrain.tokens.base import Words
 from constrain.tokens.beginnings import begin, publish
 from constrain.tokens.index import VocabularyIndex
-from constrain.tokens.memories import Memories
 from constrain.vocab.vocabulary import Vocabulary
 
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)

@@ -106,3 +106,23 @@ def test_masks_equal_the_twins() -> None:
         assert mask_of(automaton, state) == mask_of(twin, text)
         number = tokens.index(token)
         state, text = automaton.advance(state, number), twin.advance(text, number)
+
+
+def test_a_batch_equals_single_masks() -> None:
+    tokens = [*(bytes([byte]) for byte in range(256)), b'"ab"', b'"a', b'{"', b'":']
+    vocabulary = Vocabulary([*tokens, None], [len(tokens)])
+    automata = [
+        constrain.compile(constrain.json_schema(schema), vocabulary)
+        for schema in ({"additionalProperties": {"type": "integer"}}, {"type": "array", "items": {"enum": ["a", "ab"]}})
+    ]
+    items = [(automaton, automaton.start()) for automaton in automata for _ in range(2)]
+    after = automata[0].advance_bytes(automata[0].start(), b'{"ab":1,')
+    assert after is not None
+    items.append((automata[0], after))
+    matrix = allocate(vocabulary.width, rows=len(items))
+    constrain.fill_masks([automaton for automaton, _ in items], [state for _, state in items], matrix)
+    assert [bits_of(row) for row in matrix] == [mask_of(*item) for item in items]
+    steps = [tokens.index(b'{"'), 0, tokens.index(b"["), tokens.index(b"["), tokens.index(b'"a')]
+    wanted = [automaton.advance(state, token) for (automaton, state), token in zip(items, steps, strict=True)]
+    after = constrain.advance_all([automaton for automaton, _ in items], [state for _, state in items], steps)
+    assert after == wanted and wanted.count(None) == 1
