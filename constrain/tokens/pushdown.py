@@ -51,6 +51,11 @@ class PushdownAutomaton:
         self.program: Program = self._builder.program
         self._vocabulary_table, self._table = self.index.table, self.arena.address
         self._mask_shape = (vocabulary.words,)
+        self._checked: Words | None = None
+        # Looked up once: these calls are a third of what a mask costs.
+        self._fill, self._step = fill_mask.direct, advance.direct
+        self._acquire, self._release = self.index.lock.acquire, self.index.lock.release
+        self._incomplete = self.index.incomplete
         self._start = self._first_state()
 
     # ---- the contract --------------------------------------------------------------------------------------
@@ -63,10 +68,13 @@ class PushdownAutomaton:
         """The state after ``token``, or ``None`` when the token is not allowed."""
         if token < 0:
             return None
-        with self.index.lock:
-            after = advance(self._vocabulary_table, self._table, state, token, 0, 0)
+        self._acquire()
+        try:
+            after = self._step(self._vocabulary_table, self._table, state, token, 0, 0)
             if after < 0:
                 after = self._advance_again(after, state, token, 0, 0)
+        finally:
+            self._release()
         if after != NO_STATE:
             return after  # type: ignore[no-any-return]
         if token in self.vocabulary.eos and self.is_accepting(state):
@@ -79,15 +87,25 @@ class PushdownAutomaton:
         Raises ``DeadEnd`` when the mask is empty: possible only where the vocabulary lacks single bytes and the
         grammar forces text that its longer tokens cannot spell.
         """
+        if words is not self._checked:
+            self._check(words)
+        self._acquire()
+        try:
+            while (status := self._fill(self._vocabulary_table, self._table, state, words)) < 0:
+                self._grow(status)
+        finally:
+            self._release()
+        if self._incomplete and not words.any():
+            wanted = "; ".join(self.expected(state)[:8])
+            raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
+
+    def _check(self, words: Words) -> None:
+        """Raise ``ValueError`` for what is no mask. The last good one is known by identity (and cannot be resized, as
+        NumPy refuses that while somebody else holds the array)."""
         if words.shape != self._mask_shape or words.strides != (4,) or words.dtype != np.int32:
             given = f"{words.dtype} of shape {words.shape} and strides {words.strides}"
             raise ValueError(f"a mask is a C-contiguous int32 array of shape {self._mask_shape}, not {given}")
-        with self.index.lock:
-            while (status := fill_mask(self._vocabulary_table, self._table, state, words)) < 0:
-                self._grow(status)
-        if self.index.incomplete and not words.any():
-            wanted = "; ".join(self.expected(state)[:8])
-            raise DeadEnd(f"no token of the vocabulary can spell what the grammar asks for here: {wanted}")
+        self._checked = words
 
     def is_accepting(self, state: int) -> bool:
         """Is the text so far a whole text of the language?"""
@@ -118,7 +136,7 @@ class PushdownAutomaton:
     def _feed_piece(self, state: int, data: bytes) -> tuple[int, int]:
         address = np.frombuffer(data, np.uint8).ctypes.data
         with self.index.lock:
-            after = advance(self._vocabulary_table, self._table, state, -1, address, len(data))
+            after = self._step(self._vocabulary_table, self._table, state, -1, address, len(data))
             if after < 0:
                 after = self._advance_again(after, state, -1, address, len(data))
             return int(after), self.arena["READ"]
@@ -127,7 +145,7 @@ class PushdownAutomaton:
         """Do what the kernel has asked for until it can finish."""
         for _ in range(MAX_ENDS):  # words that can be used up are ended in Python
             self._grow(status)
-            status = advance(self._vocabulary_table, self._table, *arguments)
+            status = self._step(self._vocabulary_table, self._table, *arguments)
             if status >= 0:
                 return status
         raise _too_many_words()
@@ -184,7 +202,7 @@ class PushdownAutomaton:
 
     def _first_state(self) -> int:
         with self.index.lock:
-            while (state := start_state(self._table, self.program.start, self.program.empty_text)) < 0:
+            while (state := start_state.direct(self._table, self.program.start, self.program.empty_text)) < 0:
                 self._grow(state)
         if state == NO_STATE:
             raise GrammarError("no text at all matches", where=f"rule {self.grammar.start!r}")
