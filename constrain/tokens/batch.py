@@ -1,6 +1,6 @@
 """Masks and steps of many sequences at once: one kernel call for all, during which other Python threads run.
 
-The kernel does all that needs nothing new. Where something has to grow, or a mask to be mended, it stops at that item;
+The kernel does all that needs nothing new. Where something has to grow or to be made it stops at that item;
 the automaton does it alone, and the kernel goes on after it.
 """
 

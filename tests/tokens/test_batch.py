@@ -121,7 +121,7 @@ def test_equals_single_fills_cold_and_warm(expected, monkeypatch: pytest.MonkeyP
             assert np.array_equal(matrix[i], words), expected[i][:2]
         assert (matrix[size:-1] == -1).all() and (matrix[-1] == 77).all()
         again.append(len(alone))
-    assert again[-2] > again[-1] > 0, "nothing grew, or nothing was mended: the test shows too little"
+    assert again[-2] > again[-1] == 0, "nothing grew, or something is done twice"
     assert FINISHED in states and len(set(zip(owners, states, strict=True))) < len(states)
 
 
