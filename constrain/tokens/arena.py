@@ -161,8 +161,8 @@ class Arena:
         while copy >= len(self.array(next(iter(names)))):
             self.grow(self.layout.n[group])
         for name in names:
-            array = self.array(name)
-            array[copy] = array[item]
+            view = self.view(name)
+            view[copy] = view[item]
         self[group] = copy + 1
         return copy
 
