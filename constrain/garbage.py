@@ -11,8 +11,8 @@ from types import TracebackType
 
 
 class collected_later:
-    """``with collected_later():`` switches the cyclic collector off meanwhile, if it is on. (Reference counts go on freeing
-    what is unused.)"""
+    """``with collected_later():`` switches the cyclic collector off meanwhile, if it is on. (Reference counts go on
+    freeing what is unused.)"""
 
     __slots__ = ("_was_on",)
 

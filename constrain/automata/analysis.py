@@ -70,7 +70,8 @@ def reachable(grammar: Grammar, start: str, known: Container[str] = ()) -> Reach
     if start not in grammar.rules:
         raise GrammarError(f"the start rule {start!r} is not defined", hint=_known(grammar))
     unmade = grammar.rules.waiting if isinstance(grammar.rules, RulesOnDemand) else ()
-    rules, waiting, terminals, visited = {start: grammar.rules[start]}, {}, {}, set()
+    rules, terminals, visited = {start: grammar.rules[start]}, {}, set()
+    waiting: dict[str, None] = {}
     todo, has_never = [start], False
     for name in todo:  # grows while we walk it
         stack = [rules[name]]

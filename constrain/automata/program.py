@@ -87,9 +87,10 @@ _OWN = ("_leaves", "_rules", "_nulls", "_productive", "_recursive", "_numbers", 
 class ProgramBuilder:
     """Grows the program of one grammar. Not thread-safe.
 
-    ``leaf(terminal)`` gives the start state of its leaf automaton, ``dead`` if it is empty, ``known_leaf(terminal)`` the
-    same or ``None`` where it is not made yet. ``leaves_at_once``: make all leaves of a rule when the rule is first looked at, not
-    when they are called (where a vocabulary cannot spell some symbols, any leaf may turn out to be empty).
+    ``leaf(terminal)`` gives the start state of its leaf automaton, ``dead`` if it is empty, ``known_leaf(terminal)``
+    the same or ``None`` where it is not made yet. ``leaves_at_once``: make all leaves of a rule when the rule is first
+    looked at, not when they are called (where a vocabulary cannot spell some symbols, any leaf may turn out to be
+    empty).
     """
 
     def __init__(
@@ -308,8 +309,8 @@ class ProgramBuilder:
         return body
 
     def _rank(self, group: dict[str, set[str]]) -> None:
-        """Callers before callees. Nothing that has code calls a new rule before it reads a byte (it would have been made
-        together with it), so new ranks are lower than all others."""
+        """Callers before callees. Nothing that has code calls a new rule before it reads a byte (it would have been
+        made together with it), so new ranks are lower than all others."""
         order = strongly_connected(group) if len(group) > 1 else [list(group)]
         for names in order:  # callees first
             self._last_rank -= 1

@@ -193,8 +193,8 @@ NEVER: Expr = Choice()
 
 
 class Common:
-    """Rules that many grammars have in common, the very same objects, and expressions that occur in many: what an engine
-    makes of them it may make once. Compared by identity."""
+    """Rules that many grammars have in common, the very same objects, and expressions that occur in many: what an
+    engine makes of them it may make once. Compared by identity."""
 
     def __init__(self, rules: dict[str, Expr], parts: tuple[Expr, ...] = ()) -> None:
         """``rules`` refer to each other only."""
@@ -204,11 +204,11 @@ class Common:
 class RulesOnDemand(Mapping[str, Expr]):
     """Rules of which some are made when they are first asked for; who looks at all of them makes all.
 
-    ``made`` are the rules that there are, ``waiting`` what makes each of the others and returns it; making one may add to
-    both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches something
-    but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at it before
-    it is called. ``sound`` are the names of rules of which moreover no part matches nothing: neither need it look at
-    them then. Thread-safe.
+    ``made`` are the rules that there are, ``waiting`` what makes each of the others and returns it; making one may add
+    to both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches
+    something but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at
+    it before it is called. ``sound`` are the names of rules of which moreover no part matches nothing: neither need it
+    look at them then. Thread-safe.
     """
 
     def __init__(
@@ -219,8 +219,8 @@ class RulesOnDemand(Mapping[str, Expr]):
         forget: Callable[[], None] = lambda: None,
         common: Common | None = None,
     ) -> None:
-        """``forget`` is called when the rules are gone: it lets go of what making them needs. ``common``: rules of these
-        names are those."""
+        """``forget`` is called when the rules are gone: it lets go of what making them needs. ``common``: rules of
+        these names are those."""
         self.made, self.waiting, self.sound, self._forget, self.common = made, waiting, sound, forget, common
         self._lock = RLock()
 

@@ -6,7 +6,7 @@ the lock of the index: only kernels are safe beside one that grows (``kernels/gr
 
 from __future__ import annotations
 
-from array import array
+from array import array as Items
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -81,8 +81,8 @@ class Arena:
         self._places = places
         self._homes: dict[str, tuple[Buffer, Places]] = {}  # of the arrays of groups that have grown
         self._arrays: dict[str, npt.NDArray[Any]] = {}  # made when they are asked for: most never are
-        self._views: dict[str, memoryview] = {}
-        self._ints: memoryview | None = None  # the whole buffer
+        self._views: dict[str, Any] = {}
+        self._ints: Any = None  # a view of the whole buffer
         self._buffer = buffer
         self.constant_bytes = 0  # of arrays that were put
         self.constants: tuple[str, ...] = ()  # their names, where another arena may share them
@@ -120,25 +120,25 @@ class Arena:
         """The length of an array."""
         return int(self.table[self.layout.at[name] + 1])
 
-    def view(self, name: str) -> memoryview:
+    def view(self, name: str) -> Any:
         """The same as ``array(name)``, for reading and writing single items, which is several times quicker."""
         found = self._views.get(name)
         if found is None:
             buffer, places = self._homes.get(name, (self._buffer, self._places))
             start, items, kind = places.spans[name]
-            whole = memoryview(buffer)[start : start + items * kind.itemsize]  # type: ignore[arg-type]
-            found = self._views[name] = whole.cast(kind.char)  # type: ignore[call-overload]
+            whole: Any = memoryview(buffer)[start : start + items * kind.itemsize]  # type: ignore[arg-type]
+            found = self._views[name] = whole.cast(kind.char)
         return found
 
-    def write(self, name: str, first: int, values: array[int]) -> None:
+    def write(self, name: str, first: int, values: Items[int]) -> None:
         """Overwrite int32 items of an array, beginning with ``first``; all of them are there."""
         if name in self._homes:
-            self.view(name)[first : first + len(values)] = values  # type: ignore[assignment]
+            self.view(name)[first : first + len(values)] = values
             return
         if self._ints is None:
             self._ints = memoryview(self._buffer).cast("i")  # type: ignore[arg-type]
         first += self._places.spans[name].start >> 2
-        self._ints[first : first + len(values)] = values  # type: ignore[assignment]
+        self._ints[first : first + len(values)] = values
 
     def append(self, group: str, **columns: Any) -> int:
         """Append items to a group that is not interned, one equally long sequence for each array; first number."""
@@ -149,7 +149,7 @@ class Arena:
             self.grow(self.layout.n[group])
         for name, values in columns.items():
             if values.__class__ is list and self._places.spans[name].kind.char == "i":
-                self.write(name, first, array("i", values))
+                self.write(name, first, Items("i", values))
             else:
                 self.array(name)[first : first + count] = values
         self[group] = first + count

@@ -1,7 +1,7 @@
 """What an automaton begins with: an empty program or, where grammars have rules in common, the code of those.
 
-All grammars of one JSON layout share the rule of any value, the separators, the blanks, the numbers. Their code, and the
-rows of their bags, are made once for a vocabulary; each automaton begins as a copy, which takes microseconds.
+All grammars of one JSON layout share the rule of any value, the separators, the blanks, the numbers. Their code, and
+the rows of their bags, are made once for a vocabulary; each automaton begins as a copy, which takes microseconds.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from constrain.vocab.vocabulary import Vocabulary
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
 PIECE = 64  # bytes of text read in one kernel call
 
+
 class PushdownAutomaton:
     """Masks and steps of ``grammar`` over ``vocabulary``. Thread-safe; states are ints that stay valid.
 

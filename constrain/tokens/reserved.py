@@ -63,8 +63,8 @@ def _constants(former: Arena) -> dict[str, npt.NDArray[Any]]:
 
 
 def _read_constants(vocabulary: Vocabulary) -> dict[str, npt.NDArray[Any]]:
-    """The arrays that never change: the trie, the ends, the bytes of tokens, the trie read in classes of characters (whose
-    rows are found once for all indexes of the vocabulary)."""
+    """The arrays that never change: the trie, the ends, the bytes of tokens, the trie read in classes of characters
+    (whose rows are found once for all indexes of the vocabulary)."""
     trie, packed = build_trie(vocabulary), vocabulary.packed
     quotient = read_quotient(vocabulary, trie)
     return {

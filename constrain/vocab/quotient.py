@@ -133,7 +133,8 @@ def _sort_members(
 ) -> npt.NDArray[np.int64]:
     """Members by their quotient node, those of one node by code."""
     order = np.argsort(code[members], kind="stable")
-    return members[order[np.argsort(trie_node[members[order]], kind="stable")]]
+    sorted_members: npt.NDArray[np.int64] = members[order[np.argsort(trie_node[members[order]], kind="stable")]]
+    return sorted_members
 
 
 def _ranges(first: npt.NDArray[np.integer], size: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

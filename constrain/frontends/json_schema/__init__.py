@@ -158,8 +158,8 @@ def begin_schema(
 
 
 def _own_copy(document: Any) -> tuple[Any, bool]:
-    """A copy, as parts are read as late as texts get there; where none can be made (it holds what is no JSON, or nests too
-    deeply), the document itself, and true: it has to be read at once."""
+    """A copy, as parts are read as late as texts get there; where none can be made (it holds what is no JSON, or nests
+    too deeply), the document itself, and true: it has to be read at once."""
     try:
         return marshal.loads(marshal.dumps(document)), False
     except (ValueError, TypeError):

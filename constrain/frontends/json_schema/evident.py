@@ -36,9 +36,11 @@ class Evident:
     """Judges the schemas of one document, each once. ``lower`` lowers what is not evident.
 
     Only for documents of one resource without dynamic names: elsewhere one object may mean several things.
-    ``closed``: ``properties`` alone means no others. ``may_be_long``: numbers may have any number of digits. ``ready`` are the outcomes by identity of the schema, ``left`` the
-    schemas that were too deep to be looked at: they are to be looked at again. ``partly`` are the identities of evident
-    schemas of which some part, which a value can do without, is not evident.
+    ``closed``: ``properties`` alone means no others. ``may_be_long``: numbers may have any number of digits.
+
+    ``ready`` are the outcomes by identity of the schema, ``left`` the schemas that were too deep to be looked at: they
+    are to be looked at again. ``partly`` are the identities of evident schemas of which some part, which a value can do
+    without, is not evident.
     """
 
     def __init__(
@@ -145,8 +147,8 @@ class Evident:
         return not _SCALARS.isdisjoint(kinds) or (objects and "object" in kinds) or (arrays and "array" in kinds)
 
     def _judge_branches(self, word: str, schema: dict[str, Any], path: Path) -> bool:
-        """Some alternatives that may overlap, or a conjunction of one schema; none that branches itself (how deep and how
-        wide schemas may branch is limited)."""
+        """Some alternatives that may overlap, or a conjunction of one schema; none that branches itself (how deep and
+        how wide schemas may branch is limited)."""
         branches, base = schema[word], (path, word)
         if branches.__class__ is not list or not 0 < len(branches) <= (1 if word == "allOf" else MAX_BRANCHES):
             return False

@@ -69,8 +69,8 @@ def object_expr(lowerer: Lowerer, facts: Facts, depth: int) -> Outcome:
 
 
 def evident_object(lowerer: Lowerer, schema: dict[str, Any], path: Path, closed: bool) -> Expr | None:
-    """What ``object_expr`` gives for an evident schema (``evident.py``) of declared members, without detours: nearly all
-    rules are made here. ``None`` where it does not look at all: members that are required and not declared.
+    """What ``object_expr`` gives for an evident schema (``evident.py``) of declared members, without detours: nearly
+    all rules are made here. ``None`` where it does not look at all: members that are required and not declared.
     """
     layout, properties, required = lowerer.layout, schema.get("properties", {}), schema.get("required", ())
     if not all(name in properties for name in required):
