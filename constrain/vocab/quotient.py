@@ -141,7 +141,8 @@ def _ranges(first: npt.NDArray[np.integer], size: npt.NDArray[np.integer]) -> np
     """``first[0] .. first[0] + size[0] - 1``, then those of 1, and so on."""
     ends: npt.NDArray[np.int64] = np.cumsum(size, dtype=np.int64)
     every: npt.NDArray[np.int64] = np.arange(ends[-1] if len(ends) else 0)
-    return every + np.repeat(first - ends + size, size)
+    ranges: npt.NDArray[np.int64] = every + np.repeat(first - ends + size, size)
+    return ranges
 
 
 def _levels(trie: Trie) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
