@@ -118,10 +118,16 @@ class ProgramBuilder:
         # A proxy: the two would hold each other, and with them a whole vocabulary index, until a collection.
         self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
 
-    def copy(self) -> ProgramBuilder:
+    def rest(self) -> ProgramBuilder:
+        """Itself, to be copied only: it lets go of what makes leaves."""
+        self._new_leaf = self._known_leaf = _no_leaf
+        return self
+
+    def copy(self, leaf: NewLeaf, known_leaf: Callable[[Terminal], int | None]) -> ProgramBuilder:
         """Another one that has made the same, to go on with another grammar."""
         other = object.__new__(ProgramBuilder)
         other.__dict__.update(self.__dict__)
+        other._new_leaf, other._known_leaf = leaf, known_leaf
         other.program = self.program.copy()
         other.changed = []
         for name in _OWN:
@@ -316,6 +322,10 @@ class ProgramBuilder:
             self._last_rank -= 1
             for name in names:
                 self._set(int(name), self.program.entries[int(name)], self._last_rank)
+
+
+def _no_leaf(terminal: Terminal) -> int:
+    raise AssertionError("this builder rests")
 
 
 def _too_deep() -> LimitExceeded:

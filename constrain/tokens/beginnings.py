@@ -36,7 +36,7 @@ def begin(grammar: Grammar, index: VocabularyIndex) -> Beginning:
     """Nothing but what is known of all grammars with the same common rules. Raises as ``ProgramBuilder.begin``."""
     with index.lock, collected_later():
         common = grammar.rules.common if isinstance(grammar.rules, RulesOnDemand) else None
-        found = _empty(index) if common is None else _copy(_with(common, index))
+        found = _empty(index) if common is None else _copy(_with(common, index), index)
         found.builder.begin(grammar)
     return found
 
@@ -65,22 +65,22 @@ def _empty(index: VocabularyIndex) -> Beginning:
     return Beginning(arena, builder, Memories(builder.program, arena, index.arena["LONGEST"]))
 
 
-def _copy(model: Beginning) -> Beginning:
-    arena, builder = model.arena.copy(), model.builder.copy()
+def _copy(model: Beginning, index: VocabularyIndex) -> Beginning:
+    arena, builder = model.arena.copy(), model.builder.copy(index.leaf, index.known_leaf)
     return Beginning(arena, builder, model.memories.copy(builder.program, arena))
 
 
 def _with(common: Common, index: VocabularyIndex) -> Beginning:
-    """The beginning of grammars with these common rules, made once for an index."""
+    """The beginning of grammars with these common rules, made once for an index, which it must not hold."""
     known = index.beginnings.get(common)
     if known is None:
-        known = index.beginnings[common] = _empty(index)
-        arena, builder, memories = known
+        arena, builder, memories = _empty(index)
         builder.begin(Grammar(next(iter(common.rules)), common.rules))
         builder.part(Seq(*common.parts))
         builder.make_all()
         publish(builder, arena)
         memories.lay_out()
+        known = index.beginnings[common] = Beginning(arena, builder.rest(), memories)
     return known
 
 

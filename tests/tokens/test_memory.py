@@ -207,3 +207,17 @@ def test_a_pool_too_small_for_one_entry_is_refused(few_rows: int) -> None:
     with pytest.raises(LimitExceeded, match="memory=") as caught:
         index.arena.resolve(V.full - V.n["row"])  # what a kernel returns that finds all rows in use
     assert caught.value.limit == few_rows
+
+
+def test_what_schemas_have_in_common_does_not_keep_an_index_alive() -> None:
+    """Each index remembers the beginning of JSON grammars; that must not be a reference cycle."""
+    vocabulary = byte_vocabulary()
+    automaton = constrain.compile(constrain.json_schema({"properties": {"a": {"type": "integer"}}}), vocabulary)
+    assert automaton.advance_bytes(automaton.start(), b'{"a": 1, "b": [{}]}') is not None
+    index = weakref.ref(automaton.index)
+    gc.disable()
+    try:
+        del automaton, vocabulary
+        assert index() is None
+    finally:
+        gc.enable()
