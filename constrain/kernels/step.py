@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.answers import keep_step, known_step
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import entry, helper, inline
 from constrain.kernels.layout import (
@@ -26,6 +27,8 @@ from constrain.kernels.leaf import step_leaf
 from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
 from constrain.kernels.recording import record
 from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
+
+MANY = 12  # configurations of a state whose steps are remembered, and whose walks begin with sets
 
 
 @inline
@@ -237,8 +240,13 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     if token < 0:
         target, g[GN.READ] = state_after(v, g, state, bytes_at(address), 0, length)
         return target
+    target = known_step(g, state, token)
+    if target > 0:
+        return target
     starts = i32(v, VA.TOKEN0)
     if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
     target, g[GN.READ] = state_after(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    if target > 0 and i32(g, GA.Q_SIZE)[state] >= MANY:
+        keep_step(g, state, token, target)
     return target

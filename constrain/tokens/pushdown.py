@@ -20,6 +20,7 @@ from constrain.kernels.layout import (
     MAX_ENDS,
     NO_STATE,
     ROW_WANTED,
+    ROWS_WANTED,
     RULE_WANTED,
     TOO_MANY_ENDS,
     G,
@@ -39,7 +40,7 @@ _SIZES = {
     "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
     "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
-    "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
+    "walkset": 64, "walkmember": 1024, "walkedge": 512, "seen": 1024, "maskslot": 256, "step": 1024, "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
 
 
@@ -195,7 +196,7 @@ class PushdownAutomaton:
 
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
-        mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
+        mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge", "walkset")}
         return {**{k.lower(): v for k, v in mine.items()}, **self.index.counters(), "code": len(self.program.code),
                 "bytes": self.arena.nbytes}  # fmt: skip
 
@@ -217,6 +218,9 @@ class PushdownAutomaton:
             raise _too_many_words()
         if status == RULE_WANTED:
             self._make_rule(self.arena["WANTED"])
+        elif status == ROWS_WANTED:
+            rows = len(self.arena.array("A_STATE"))
+            self.arena.put("A_ROW", np.zeros(rows * self.vocabulary.words, np.int32))
         elif status == ROW_WANTED:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
@@ -248,6 +252,7 @@ def _new_arena() -> Arena:
     arena = Arena.like(_MODEL)
     arena["stack"] = 1  # 0: the empty stack
     arena["state"] = FIRST_STATE
+    arena["walkset"] = 1  # 0: none
     arena.array("B_HEAD")[:] = -1
     return arena
 
