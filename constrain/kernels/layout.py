@@ -106,10 +106,13 @@ VOCABULARY_GROUPS = (
 
 GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
-    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1)}),
+    # Its place in the program, its rank; in a closure: its pending calls, first and last.
+    Group("rule", {n: ("i4", 1) for n in ("RULE_ENTRY", "RULE_RANK", "RULE_STAMP", "RULE_FIRST", "RULE_LAST")}),
     # Return stacks: a node is a set of edges (return address, register, node below).
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
+    Group("union", {n: ("i4", 1) for n in ("J_LEFT", "J_RIGHT", "J_STACK")}, interned=True),  # of two stacks
+    Group("uniting", {"J_PAIR": ("i4", 2)}),  # scratch: unions that wait for those of nodes below
     # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
     # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known. ``M_PLACE``: how
     # the watched words that begin as it does go on.
@@ -140,8 +143,7 @@ GRAMMAR_GROUPS = (
     # Scratch of one call.
     Group("item", {"I_PC": ("i4", 1), "I_REGISTER": ("i4", 1), "I_STACK": ("i4", 1), "I_FRESH": ("i4", 1),
                    "I_SLOT": ("i4", 2), "I_STAMP": ("i4", 2)}),
-    Group("pending", {"P_RULE": ("i4", 1), "P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1),
-                      "P_ORDER": ("i4", 1)}),
+    Group("pending", {n: ("i4", 1) for n in ("P_PC", "P_REGISTER", "P_BELOW", "P_NEXT", "P_ORDER", "P_RULE")}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1), "V_SET": ("i4", 1)}),
     Group("seen", {"V_SEEN": ("i4", 3)}),  # visits to sets made in a walk, a direct-mapped cache: node, set, walk
@@ -173,7 +175,7 @@ class Layout:
 
 V_EXTRAS = ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD", "FIND", "HAND", "EVICTIONS")
 V = Layout(VOCABULARY_GROUPS, V_EXTRAS, full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED", "WALK", "HAND"), full=-101)
+G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED", "WALK", "HAND", "CALLED"), full=-101)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)

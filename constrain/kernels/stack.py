@@ -1,7 +1,7 @@
 """The grammar program: closures over configurations, and return stacks as hash-consed graphs.
 
-A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below):
-all callers of one rule at one place share one node, which keeps ambiguous grammars polynomial (the descriptors
+A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below), no two
+with equal address and register (``union.py``): all callers of one rule at one place share one node, which keeps ambiguous grammars polynomial (the descriptors
 of GLL parsing, Scott and Johnstone 2010, as values). Registers count iterations of bounded repeats, or name the
 memory of a bag.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.intern import mix
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import (
     BAG,
@@ -36,12 +36,12 @@ from constrain.kernels.layout import (
     ROW_WANTED,
     RULE_WANTED,
     SPLIT,
-    SUSPECT,
     TAIL,
     WORDS_MISSING,
 )
 from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
+from constrain.kernels.union import intern_edges, unite
 
 
 @inline
@@ -50,6 +50,7 @@ def begin_items(g: Any) -> None:
     g[GN.STAMP] += 1
     g[GN.item] = 0
     g[GN.pending] = 0
+    g[GN.CALLED] = 0
 
 
 @helper
@@ -91,11 +92,19 @@ def add_returns(g: Any, stack: Any) -> Any:
 def add_pending(g: Any, rule: Any, pc: Any, register: Any, below: Any) -> Any:
     """A call of ``rule`` that returns to ``pc``; gathered until the rule's turn comes."""
     item = g[GN.pending]
-    rules = i32(g, GA.P_RULE)
     if item >= room(g, GA.P_RULE):
         return G_FULL - GN.pending
-    rules[item], i32(g, GA.P_PC)[item] = rule, pc
+    i32(g, GA.P_PC)[item], i32(g, GA.P_NEXT)[item] = pc, -1
     i32(g, GA.P_REGISTER)[item], i32(g, GA.P_BELOW)[item] = register, below
+    stamps, lasts, stamp = i32(g, GA.RULE_STAMP), i32(g, GA.RULE_LAST), g[GN.STAMP] & 0x7FFFFFFF
+    if stamps[rule] == stamp:
+        i32(g, GA.P_NEXT)[lasts[rule]] = item
+    else:
+        stamps[rule] = stamp
+        i32(g, GA.RULE_FIRST)[rule] = item
+        i32(g, GA.P_RULE)[g[GN.CALLED]] = rule
+        g[GN.CALLED] += 1
+    lasts[rule] = item
     g[GN.pending] = item + 1
     return 0
 
@@ -134,32 +143,33 @@ def same_edge(g: Any, a: Any, b: Any) -> Any:
 
 @helper
 def take_pending(g: Any) -> Any:
-    """Choose the pending rule of lowest rank and list its edges in ``P_ORDER[:n]``, sorted, distinct; returns n.
+    """Take out the pending rule of lowest rank and list its edges in ``P_ORDER[:n]``, sorted, distinct; returns n, rule.
 
-    The edges are taken out by setting their rule to -1.
+    Cost: the rules that are pending, and its calls (an insertion sort: they come nearly in order).
     """
-    rules, ranks, order = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), i32(g, GA.P_ORDER)
-    chosen = -1
-    for i in range(g[GN.pending]):
-        rule = rules[i]
-        if rule >= 0 and (chosen < 0 or ranks[rule] < ranks[chosen]):
-            chosen = rule
-    size = 0
-    if chosen < 0:
-        return 0, chosen
-    for i in range(g[GN.pending]):
-        if rules[i] != chosen:
-            continue
-        rules[i] = -1
+    rules, ranks, order, following = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), i32(g, GA.P_ORDER), i32(g, GA.P_NEXT)
+    count = g[GN.CALLED]
+    if count == 0:
+        return 0, -1
+    best = 0
+    for i in range(1, count):
+        if ranks[rules[i]] < ranks[rules[best]]:
+            best = i
+    chosen = rules[best]
+    rules[best] = rules[count - 1]
+    g[GN.CALLED] = count - 1
+    i32(g, GA.RULE_STAMP)[chosen] = -1
+    size, i = 0, i32(g, GA.RULE_FIRST)[chosen]
+    while i >= 0:
         j = size
         while j > 0 and less_edge(g, i, order[j - 1]):
             j -= 1
-        if j > 0 and same_edge(g, i, order[j - 1]):
-            continue
-        for k in range(size, j, -1):
-            order[k] = order[k - 1]
-        order[j] = i
-        size += 1
+        if j == 0 or not same_edge(g, i, order[j - 1]):
+            for k in range(size, j, -1):
+                order[k] = order[k - 1]
+            order[j] = i
+            size += 1
+        i = following[i]
     return size, chosen
 
 
@@ -168,53 +178,25 @@ def intern_stack(g: Any, size: Any) -> Any:
     """Stack node with the edges listed in ``P_ORDER[:size]``; negative: grow and retry."""
     order = i32(g, GA.P_ORDER)
     p_pc, p_register, p_below = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
-    key = 19
+    kept = 0
     for i in range(size):
-        j = order[i]
-        key = mix(mix(mix(key, p_pc[j]), p_register[j]), p_below[j])
-    hashes, table = i32(g, GA.stack_hash), i32(g, GA.stack_table)
-    starts, sizes = i32(g, GA.N_FROM), i32(g, GA.N_SIZE)
+        j, k = order[i], order[kept - 1] if kept > 0 else -1
+        if k >= 0 and p_pc[k] == p_pc[j] and p_register[k] == p_register[j]:
+            below = unite(g, p_below[k], p_below[j])
+            if below < 0:
+                return below
+            p_below[k] = below
+        else:
+            order[kept] = j
+            kept += 1
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
-    slot = find(room(g, GA.stack_table), key)
-    while table[slot] != 0:
-        node = table[slot]
-        if hashes[node] == key and sizes[node] == size:
-            same = True
-            for i in range(size):
-                j, k = order[i], starts[node] + i
-                if pcs[k] != p_pc[j] or registers[k] != p_register[j] or below[k] != p_below[j]:
-                    same = False
-                    break
-            if same:
-                return node
-        slot = (slot + 1) & (room(g, GA.stack_table) - 1)
-    node = g[GN.stack]
-    if node >= room(g, GA.stack_hash):
-        return G_FULL - GN.stack
     first = g[GN.edge]
-    if first + size > room(g, GA.E_PC):
+    if first + kept > room(g, GA.E_PC):
         return G_FULL - GN.edge
-    for i in range(size):
+    for i in range(kept):
         j = order[i]
         pcs[first + i], registers[first + i], below[first + i] = p_pc[j], p_register[j], p_below[j]
-    g[GN.edge] = first + size
-    starts[node], sizes[node] = first, size
-    i32(g, GA.N_FLAGS)[node] = stack_flags(g, first, size)
-    publish(hashes, table, slot, node, key)
-    g[GN.stack] = node + 1
-    return node
-
-
-@helper
-def stack_flags(g: Any, first: Any, size: Any) -> Any:
-    """Is a word being recorded above one of these edges, and may it be one that must not be written?"""
-    code, memory_flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
-    pcs, registers = i32(g, GA.E_PC), i32(g, GA.E_REGISTER)
-    flags = 0
-    for i in range(first, first + size):
-        if code[pcs[i]] == BAG:
-            flags |= memory_flags[registers[i]] & (RECORDING | SUSPECT)
-    return flags
+    return intern_edges(g, kept)
 
 
 @helper

@@ -163,7 +163,7 @@ def walk_from(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> A
         node, first, last, item = nodes[top], starts[top], ends[top], sets[top]
         if item == 0 and g[GN.VISITS] >= long:
             last = normalise(g, first, last)
-            item = intern_set(g, first, last)
+            item = intern_set(g, first, last) if last >= 0 else last
         if item > 0:
             status = visit_set(v, g, node, item, words, first)
         else:

@@ -142,6 +142,8 @@ def make_target(g: Any, edge: Any, at: Any) -> Any:
     if last < 0:
         return last
     last = normalise(g, at, last)
+    if last < 0:
+        return last
     target = intern_set(g, at, last)
     if target > 0:
         i32(g, GA.D_TARGET)[edge] = target if has_edges(g, target) else NOWHERE

@@ -37,7 +37,7 @@ from constrain.vocab.vocabulary import Vocabulary
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
 PIECE = 64  # bytes of text read in one kernel call
 _SIZES = {
-    "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
+    "stack": 128, "edge": 256, "union": 64, "uniting": 64, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
     "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
     "walkset": 64, "walkmember": 1024, "walkedge": 512, "seen": 1024, "maskslot": 256, "step": 1024, "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
@@ -251,6 +251,7 @@ def _too_many_words() -> LimitExceeded:
 def _new_arena() -> Arena:
     arena = Arena.like(_MODEL)
     arena["stack"] = 1  # 0: the empty stack
+    arena["union"] = 1
     arena["state"] = FIRST_STATE
     arena["walkset"] = 1  # 0: none
     arena.array("B_HEAD")[:] = -1
