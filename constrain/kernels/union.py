@@ -14,6 +14,7 @@ from constrain.kernels.jit import helper
 from constrain.kernels.layout import BAG, G_FULL, GA, GN, RECORDING, SUSPECT
 from constrain.kernels.pointers import i32, room
 
+NOT_UNITED = -1
 
 @helper
 def intern_edges(g: Any, size: Any) -> Any:
@@ -62,7 +63,7 @@ def stack_flags(g: Any, first: Any, size: Any) -> Any:
 
 @helper
 def find_union(g: Any, left: Any, right: Any) -> Any:
-    """The union of two nodes, 0 if it is not known."""
+    """The union of two nodes, ``NOT_UNITED`` if it is not known."""
     if left == right:
         return left
     left, right = min(left, right), max(left, right)
@@ -74,7 +75,7 @@ def find_union(g: Any, left: Any, right: Any) -> Any:
         if lefts[item] == left and rights[item] == right:
             return i32(g, GA.J_STACK)[item]
         slot = (slot + 1) & (room(g, GA.union_table) - 1)
-    return 0
+    return NOT_UNITED
 
 
 @helper
@@ -113,7 +114,7 @@ def write_union(g: Any, left: Any, right: Any) -> Any:
         under = below[k]
         if order == 0:
             under = find_union(g, below[i], below[j])
-            if under == 0:
+            if under == NOT_UNITED:
                 return 0, below[i], below[j]
         pcs[at], registers[at], below[at] = pcs[k], registers[k], under
         at += 1
@@ -128,7 +129,7 @@ def unite(g: Any, left: Any, right: Any) -> Any:
     pairs, depth = i32(g, GA.J_PAIR), 1
     node = find_union(g, left, right)
     pairs[0], pairs[1] = left, right
-    while depth > 0 and node == 0:
+    while depth > 0 and node == NOT_UNITED:
         left, right = pairs[2 * depth - 2], pairs[2 * depth - 1]
         size, lower_left, lower_right = write_union(g, left, right)
         if size == 0:
