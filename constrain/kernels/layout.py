@@ -106,8 +106,9 @@ VOCABULARY_GROUPS = (
 
 GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
-    # Its place in the program, its rank; in a closure: its pending calls, first and last.
-    Group("rule", {n: ("i4", 1) for n in ("RULE_ENTRY", "RULE_RANK", "RULE_STAMP", "RULE_FIRST", "RULE_LAST")}),
+    # Its place in the program, its rank; in a closure: its pending calls and returns, first and last.
+    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1), "RULE_STAMP": ("i4", 2), "RULE_FIRST": ("i4", 2),
+                   "RULE_LAST": ("i4", 2)}),
     # Return stacks: a node is a set of edges (return address, register, node below).
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
@@ -143,7 +144,8 @@ GRAMMAR_GROUPS = (
     # Scratch of one call.
     Group("item", {"I_PC": ("i4", 1), "I_REGISTER": ("i4", 1), "I_STACK": ("i4", 1), "I_FRESH": ("i4", 1),
                    "I_SLOT": ("i4", 2), "I_STAMP": ("i4", 2)}),
-    Group("pending", {n: ("i4", 1) for n in ("P_PC", "P_REGISTER", "P_BELOW", "P_NEXT", "P_ORDER", "P_RULE")}),
+    Group("pending", {"P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1), "P_NEXT": ("i4", 1),
+                      "P_ORDER": ("i4", 1), "P_RULE": ("i4", 2)}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1), "V_SET": ("i4", 1)}),
     Group("seen", {"V_SEEN": ("i4", 3)}),  # visits to sets made in a walk, a direct-mapped cache: node, set, walk
@@ -175,7 +177,28 @@ class Layout:
 
 V_EXTRAS = ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD", "FIND", "HAND", "EVICTIONS")
 V = Layout(VOCABULARY_GROUPS, V_EXTRAS, full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED", "WALK", "HAND", "CALLED"), full=-101)
+# SHORT: visits of a walk before it goes on with walk sets, and whose mask is not remembered. MANY: configurations of a
+# state whose walks begin with walk sets, and whose steps are remembered. MEMBERS: bound on all walk sets.
+G = Layout(
+    GRAMMAR_GROUPS,
+    (
+        "STAMP",
+        "VISITS",
+        "CLOSURES",
+        "READ",
+        "MASKING",
+        "WANTED",
+        "ENDED",
+        "WALK",
+        "HAND",
+        "CALLED",
+        "RETURNED",
+        "SHORT",
+        "MANY",
+        "MEMBERS",
+    ),
+    full=-101,
+)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)

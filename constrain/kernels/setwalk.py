@@ -1,5 +1,8 @@
-"""A walk of the vocabulary trie with remembered sets of configurations (``walkset.py``): what ``walk.visit`` does for one
-set at one node, but by edges. Cost of a visit: the edges of the set, or the children of the node if they are fewer."""
+"""A walk of the vocabulary trie with remembered sets of configurations (``walkset.py``).
+
+What ``walk.visit`` does for configurations, ``visit_set`` does for a set, by its edges. Cost of a visit: the edges, or
+the children of the node if they are fewer. A set that comes to a node a second time in one walk is not visited again.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def was_seen(g: Any, node: Any, item: Any) -> Any:
 
 @helper
 def add_visit(g: Any, node: Any, first: Any, last: Any, item: Any) -> Any:
-    """Remember to visit ``node`` with ``W[first:last]``, or if ``item`` is not 0 with that set; negative: grow and retry."""
+    """Remember to visit ``node`` with ``W[first:last]``, or with the set ``item`` if it is not 0; negative: grow."""
     if item > 0 and was_seen(g, node, item):
         return 0
     at = g[GN.visit]

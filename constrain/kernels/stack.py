@@ -1,14 +1,15 @@
 """The grammar program: closures over configurations, and return stacks as hash-consed graphs.
 
 A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below), no two
-with equal address and register (``union.py``): all callers of one rule at one place share one node, which keeps ambiguous grammars polynomial (the descriptors
-of GLL parsing, Scott and Johnstone 2010, as values). Registers count iterations of bounded repeats, or name the
-memory of a bag.
+with equal address and register (``union.py``): all callers of one rule at one place share one node, which keeps
+ambiguous grammars polynomial (the descriptors of GLL parsing, Scott and Johnstone 2010, as values). Registers count
+iterations of bounded repeats, or name the memory of a bag.
 
 Rules never match the empty string here: call sites skip nullable rules themselves (``automata/program.py``), so a
 RETURN reached without reading a byte (a *fresh* item) is dropped. There is no left recursion either; hence calls
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
-before its rule is entered.
+before its rule is entered. Returns without reading a byte are taken in the opposite order, inner rules first, so that
+those to one address, from many stacks, are one; there the order matters for speed only.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from constrain.kernels.layout import (
     BAG,
     CALL,
     END,
+    END_PC,
     G_FULL,
     GA,
     GN,
@@ -43,6 +45,9 @@ from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
 from constrain.kernels.union import intern_edges, unite
 
+CALLS, RETURNS = 0, 1  # what edges are gathered of; ``GN.RETURNED`` follows ``GN.CALLED``
+FEW = 16  # items of a closure that returns at once
+
 
 @inline
 def begin_items(g: Any) -> None:
@@ -50,7 +55,7 @@ def begin_items(g: Any) -> None:
     g[GN.STAMP] += 1
     g[GN.item] = 0
     g[GN.pending] = 0
-    g[GN.CALLED] = 0
+    g[GN.CALLED], g[GN.RETURNED] = 0, 0
 
 
 @helper
@@ -78,11 +83,16 @@ def add_item(g: Any, pc: Any, register: Any, stack: Any, fresh: Any) -> Any:
 
 @helper
 def add_returns(g: Any, stack: Any) -> Any:
-    """A rule or leaf has ended: go on at all its return addresses."""
-    first = i32(g, GA.N_FROM)[stack]
+    """A rule or leaf has ended: go on at all its return addresses; in a large closure, when their turn comes."""
+    first, code = i32(g, GA.N_FROM)[stack], i32(g, GA.CODE)
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
     for i in range(first, first + i32(g, GA.N_SIZE)[stack]):
-        status = add_item(g, pcs[i], registers[i], below[i], 0)
+        pc = pcs[i]
+        if g[GN.item] < FEW or pc == END_PC or code[pc] == BAG:
+            status = add_item(g, pc, registers[i], below[i], 0)
+        else:
+            rule = code[pc + 1] if code[pc] == LOOP else code[pc - 1]  # the one that has ended
+            status = add_edge(g, rule, RETURNS, pc, registers[i], below[i])
         if status < 0:
             return status
     return 0
@@ -91,20 +101,28 @@ def add_returns(g: Any, stack: Any) -> Any:
 @helper
 def add_pending(g: Any, rule: Any, pc: Any, register: Any, below: Any) -> Any:
     """A call of ``rule`` that returns to ``pc``; gathered until the rule's turn comes."""
+    return add_edge(g, rule, CALLS, pc, register, below)
+
+
+@helper
+def add_edge(g: Any, rule: Any, kind: Any, pc: Any, register: Any, below: Any) -> Any:
+    """Gather an edge of a call of a rule, or of a return from it, as ``kind`` says; negative: grow and retry."""
     item = g[GN.pending]
-    if item >= room(g, GA.P_RULE):
+    if item >= room(g, GA.P_PC):
         return G_FULL - GN.pending
     i32(g, GA.P_PC)[item], i32(g, GA.P_NEXT)[item] = pc, -1
     i32(g, GA.P_REGISTER)[item], i32(g, GA.P_BELOW)[item] = register, below
     stamps, lasts, stamp = i32(g, GA.RULE_STAMP), i32(g, GA.RULE_LAST), g[GN.STAMP] & 0x7FFFFFFF
-    if stamps[rule] == stamp:
-        i32(g, GA.P_NEXT)[lasts[rule]] = item
+    list_ = 2 * rule + kind
+    if stamps[list_] == stamp:
+        i32(g, GA.P_NEXT)[lasts[list_]] = item
     else:
-        stamps[rule] = stamp
-        i32(g, GA.RULE_FIRST)[rule] = item
-        i32(g, GA.P_RULE)[g[GN.CALLED]] = rule
-        g[GN.CALLED] += 1
-    lasts[rule] = item
+        stamps[list_] = stamp
+        i32(g, GA.RULE_FIRST)[list_] = item
+        count = g[GN.CALLED + kind]
+        i32(g, GA.P_RULE)[2 * count + kind] = rule
+        g[GN.CALLED + kind] = count + 1
+    lasts[list_] = item
     g[GN.pending] = item + 1
     return 0
 
@@ -142,24 +160,31 @@ def same_edge(g: Any, a: Any, b: Any) -> Any:
 
 
 @helper
-def take_pending(g: Any) -> Any:
-    """Take out the pending rule of lowest rank and list its edges in ``P_ORDER[:n]``, sorted, distinct; returns n, rule.
-
-    Cost: the rules that are pending, and its calls (an insertion sort: they come nearly in order).
-    """
-    rules, ranks, order, following = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), i32(g, GA.P_ORDER), i32(g, GA.P_NEXT)
-    count = g[GN.CALLED]
+def take_rule(g: Any, kind: Any) -> Any:
+    """Take out the rule of lowest rank that is called, or of highest rank that has returned; -1 for none."""
+    rules, ranks, count = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), g[GN.CALLED + kind]
     if count == 0:
-        return 0, -1
+        return -1
     best = 0
     for i in range(1, count):
-        if ranks[rules[i]] < ranks[rules[best]]:
+        before = ranks[rules[2 * i + kind]] - ranks[rules[2 * best + kind]]
+        if before < 0 if kind == CALLS else before > 0:
             best = i
-    chosen = rules[best]
-    rules[best] = rules[count - 1]
-    g[GN.CALLED] = count - 1
-    i32(g, GA.RULE_STAMP)[chosen] = -1
-    size, i = 0, i32(g, GA.RULE_FIRST)[chosen]
+    chosen = rules[2 * best + kind]
+    rules[2 * best + kind] = rules[2 * count - 2 + kind]
+    g[GN.CALLED + kind] = count - 1
+    i32(g, GA.RULE_STAMP)[2 * chosen + kind] = -1
+    return chosen
+
+
+@helper
+def take_edges(g: Any, rule: Any, kind: Any) -> Any:
+    """List a rule's edges in ``P_ORDER[:n]``, sorted, those of one address and register united; n, or negative.
+
+    An insertion sort: they come nearly in order.
+    """
+    order, following = i32(g, GA.P_ORDER), i32(g, GA.P_NEXT)
+    size, i = 0, i32(g, GA.RULE_FIRST)[2 * rule + kind]
     while i >= 0:
         j = size
         while j > 0 and less_edge(g, i, order[j - 1]):
@@ -170,33 +195,54 @@ def take_pending(g: Any) -> Any:
             order[j] = i
             size += 1
         i = following[i]
-    return size, chosen
+    return unite_edges(g, size)
+
+
+@helper
+def unite_edges(g: Any, size: Any) -> Any:
+    """Unite the edges of one address and register in ``P_ORDER[:size]``, sorted; how many are left, or negative."""
+    order = i32(g, GA.P_ORDER)
+    pcs, registers, belows = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
+    kept = 0
+    for i in range(size):
+        j, k = order[i], order[kept - 1] if kept > 0 else -1
+        if k >= 0 and pcs[k] == pcs[j] and registers[k] == registers[j]:
+            below = unite(g, belows[k], belows[j])
+            if below < 0:
+                return below
+            belows[k] = below
+        else:
+            order[kept] = j
+            kept += 1
+    return kept
+
+
+@helper
+def go_back(g: Any, size: Any) -> Any:
+    """Go on at the return addresses in ``P_ORDER[:size]``."""
+    order = i32(g, GA.P_ORDER)
+    pcs, registers, belows = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
+    for i in range(size):
+        j = order[i]
+        status = add_item(g, pcs[j], registers[j], belows[j], 0)
+        if status < 0:
+            return status
+    return 0
 
 
 @helper
 def intern_stack(g: Any, size: Any) -> Any:
-    """Stack node with the edges listed in ``P_ORDER[:size]``; negative: grow and retry."""
+    """Stack node with the edges listed in ``P_ORDER[:size]`` (sorted, united); negative: grow and retry."""
     order = i32(g, GA.P_ORDER)
     p_pc, p_register, p_below = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
-    kept = 0
-    for i in range(size):
-        j, k = order[i], order[kept - 1] if kept > 0 else -1
-        if k >= 0 and p_pc[k] == p_pc[j] and p_register[k] == p_register[j]:
-            below = unite(g, p_below[k], p_below[j])
-            if below < 0:
-                return below
-            p_below[k] = below
-        else:
-            order[kept] = j
-            kept += 1
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
     first = g[GN.edge]
-    if first + kept > room(g, GA.E_PC):
+    if first + size > room(g, GA.E_PC):
         return G_FULL - GN.edge
-    for i in range(kept):
+    for i in range(size):
         j = order[i]
         pcs[first + i], registers[first + i], below[first + i] = p_pc[j], p_register[j], p_below[j]
-    return intern_edges(g, kept)
+    return intern_edges(g, size)
 
 
 @helper
@@ -295,20 +341,33 @@ def close(g: Any, at: Any) -> Any:
             if at < 0:
                 return at
             item += 1
-        size, rule = take_pending(g)
-        if size == 0:
+        rule = take_rule(g, RETURNS)
+        kind = RETURNS if rule >= 0 else CALLS
+        if rule < 0:
+            rule = take_rule(g, CALLS)
+        if rule < 0:
             return at
-        start = i32(g, GA.RULE_ENTRY)[rule]
-        if start == 0:
-            return want_rule(g, rule)
-        node = intern_stack(g, size)
-        if node < 0:
-            return node
-        if start < 0:
-            at = add_configuration(g, at, LEAF - start, node)
-            if at < 0:
-                return at
-        else:
-            status = add_item(g, start, 0, node, 1)
-            if status < 0:
-                return status
+        size = take_edges(g, rule, kind)
+        if size < 0:
+            return size
+        at = go_on(g, rule, kind, size, at)
+        if at < 0:
+            return at
+
+
+@helper
+def go_on(g: Any, rule: Any, kind: Any, size: Any, at: Any) -> Any:
+    """Enter a rule with the edges in ``P_ORDER[:size]``, or return to them; next free place, or negative."""
+    if kind == RETURNS:
+        status = go_back(g, size)
+        return status if status < 0 else at
+    start = i32(g, GA.RULE_ENTRY)[rule]
+    if start == 0:
+        return want_rule(g, rule)
+    node = intern_stack(g, size)
+    if node < 0:
+        return node
+    if start < 0:
+        return add_configuration(g, at, LEAF - start, node)
+    status = add_item(g, start, 0, node, 1)
+    return status if status < 0 else at

@@ -29,8 +29,6 @@ from constrain.kernels.recording import record
 from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
 from constrain.kernels.union import unite
 
-MANY = 12  # configurations of a state whose steps are remembered, and whose walks begin with sets
-
 
 @inline
 def is_literal(g: Any, pc: Any) -> Any:
@@ -81,7 +79,7 @@ def read_byte(v: Any, g: Any, first: Any, last: Any, byte: Any) -> Any:
         if at < 0:
             return at
     at = close(g, at)
-    return normalise(g, last, at) if at - last >= MANY else at
+    return normalise(g, last, at) if at - last >= g[GN.MANY] else at
 
 
 @inline
@@ -268,6 +266,6 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
     target, g[GN.READ] = state_after(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
-    if target > 0 and i32(g, GA.Q_SIZE)[state] >= MANY:
+    if target > 0 and i32(g, GA.Q_SIZE)[state] >= g[GN.MANY]:
         keep_step(g, state, token, target)
     return target

@@ -16,6 +16,7 @@ from constrain.kernels.pointers import i32, room
 
 NOT_UNITED = -1
 
+
 @helper
 def intern_edges(g: Any, size: Any) -> Any:
     """The node of the edges that have been written behind the last one; negative: grow and retry."""

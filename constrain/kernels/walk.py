@@ -21,12 +21,10 @@ from constrain.kernels.layout import END_PC, FINISHED, GA, GN, LEAF, NO_EXIT, RO
 from constrain.kernels.pointers import i32, room, table_at, u8, words_at
 from constrain.kernels.setwalk import add_visit, has_children, visit_set
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
-from constrain.kernels.step import MANY, is_literal, load_state, normalise, read_bytes
+from constrain.kernels.step import is_literal, load_state, normalise, read_bytes
 from constrain.kernels.suspicion import add_suspicions
 from constrain.kernels.trie import child_of, set_bit, set_tokens_at, trie_child
 from constrain.kernels.walkset import begin_sets, intern_set
-
-SHORT = 32  # visits of a walk before it goes on with sets, and whose mask is not remembered
 
 
 @helper
@@ -156,7 +154,7 @@ def walk_from(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> A
     status = add_visit(g, node, first, last, 0)
     nodes, starts, ends, sets = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO), i32(g, GA.V_SET)
     g[GN.WALK] = (g[GN.WALK] & 0x3FFFFFFF) + 1
-    long = g[GN.VISITS] + (SHORT if last - first < MANY else 0)
+    long = g[GN.VISITS] + (g[GN.SHORT] if last - first < g[GN.MANY] else 0)
     while g[GN.visit] > 0 and status >= 0:
         top = g[GN.visit] - 1
         g[GN.visit] = top
@@ -252,4 +250,4 @@ def fill_mask(v: Any, g: Any, state: Any, words: Any) -> Any:
     status = walk_from(v, g, ROOT, 0, last, words)
     if status >= 0:
         status = mend(v, g, state, words)
-    return keep_row(v, g, state, words) if status >= 0 and g[GN.VISITS] - before >= SHORT else status
+    return keep_row(v, g, state, words) if status >= 0 and g[GN.VISITS] - before >= g[GN.SHORT] else status

@@ -1,11 +1,10 @@
 """Walk sets: a lazily made deterministic automaton over sets of configurations, for masks that visit many nodes.
 
-In an ambiguous grammar a mask makes thousands of visits, but with few different sets. Such sets are hash-consed, and each
-has an *edge* for every byte that its literals wait for and for every leaf state in it, over all stacks at once: where the
-edge leads is found by one closure, when it is first asked for, and remembered. So closures are made once for each edge
-of a grammar, and leaf configurations that differ only in stack are one visit.
+In an ambiguous grammar a mask makes hundreds of visits, but with few different sets. Such sets are hash-consed, and
+each has an *edge* for every byte that its literals wait for and for every leaf state in it: where it leads is found by
+one closure, when it is first asked for, and remembered.
 
-A cache: at most ``MAX_MEMBERS`` members are kept. What does not fit is walked without sets, and the next mask forgets all.
+A cache: at most ``MEMBERS`` members are kept. What does not fit is walked without sets, and the next mask forgets all.
 """
 
 from __future__ import annotations
@@ -19,14 +18,13 @@ from constrain.kernels.pointers import i32, room
 from constrain.kernels.stack import add_item, add_returns, begin_items, close
 from constrain.kernels.step import normalise
 
-MAX_MEMBERS = 1 << 18  # configurations in all sets: 7 MB with their edges
 NOT_MADE, NOWHERE = 0, -1  # D_TARGET: no closure made yet; nothing can be read after it
 
 
 @helper
 def begin_sets(g: Any) -> None:
-    """Forget all sets if there is hardly room for more. Cost: the hash table, once in ``MAX_MEMBERS`` members."""
-    if 8 * g[GN.walkmember] < 7 * MAX_MEMBERS:
+    """Forget all sets if there is hardly room for more. Cost: the hash table, once in ``MEMBERS`` members."""
+    if 8 * g[GN.walkmember] < 7 * g[GN.MEMBERS]:
         return
     table = i32(g, GA.walkset_table)
     for slot in range(room(g, GA.walkset_table)):
@@ -55,7 +53,7 @@ def intern_set(g: Any, first: Any, last: Any) -> Any:
                 return item
         slot = (slot + 1) & (room(g, GA.walkset_table) - 1)
     item, begin = g[GN.walkset], g[GN.walkmember]
-    if begin + size > MAX_MEMBERS:
+    if begin + size > g[GN.MEMBERS]:
         return 0
     if item >= room(g, GA.walkset_hash):
         return G_FULL - GN.walkset

@@ -35,12 +35,14 @@ from constrain.tokens.memories import Memories
 from constrain.vocab.vocabulary import Vocabulary
 
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
+MASKS = 256  # remembered at most, by an automaton that has made a costly one
 PIECE = 64  # bytes of text read in one kernel call
 _SIZES = {
-    "stack": 128, "edge": 256, "union": 64, "uniting": 64, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
-    "suspicion": 32,
+    "stack": 128, "edge": 256, "union": 64, "uniting": 64,
+    "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256, "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
-    "walkset": 64, "walkmember": 1024, "walkedge": 512, "seen": 1024, "maskslot": 256, "step": 1024, "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
+    "walkset": 64, "walkmember": 1024, "walkedge": 512, "seen": 1024, "maskslot": MASKS, "step": 1024,
+    "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
 
 
@@ -192,11 +194,15 @@ class PushdownAutomaton:
     @property
     def nbytes(self) -> int:
         """Memory of this automaton alone: its arrays and, estimated, its grammar and program."""
-        return self.arena.nbytes + OBJECTS * len(self.program.code)
+        unused = max(self.arena.constant_bytes - 4 * self.vocabulary.words * self.arena["maskslot"], 0)
+        return self.arena.nbytes - unused + OBJECTS * len(self.program.code)
 
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
-        mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge", "walkset")}
+        mine = {
+            name: self.arena[name]
+            for name in ("VISITS", "CLOSURES", "state", "stack", "edge", "union", "walkset", "maskslot")
+        }
         return {**{k.lower(): v for k, v in mine.items()}, **self.index.counters(), "code": len(self.program.code),
                 "bytes": self.arena.nbytes}  # fmt: skip
 
@@ -219,8 +225,7 @@ class PushdownAutomaton:
         if status == RULE_WANTED:
             self._make_rule(self.arena["WANTED"])
         elif status == ROWS_WANTED:
-            rows = len(self.arena.array("A_STATE"))
-            self.arena.put("A_ROW", np.zeros(rows * self.vocabulary.words, np.int32))
+            self.arena.put("A_ROW", np.zeros(MASKS * self.vocabulary.words, np.int32))
         elif status == ROW_WANTED:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):
@@ -254,6 +259,7 @@ def _new_arena() -> Arena:
     arena["union"] = 1
     arena["state"] = FIRST_STATE
     arena["walkset"] = 1  # 0: none
+    arena["SHORT"], arena["MANY"], arena["MEMBERS"] = 32, 6, 1 << 18
     arena.array("B_HEAD")[:] = -1
     return arena
 
