@@ -106,9 +106,9 @@ VOCABULARY_GROUPS = (
 
 GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
-    # Its place in the program, its rank; in a closure: its pending calls and returns, first and last.
-    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1), "RULE_STAMP": ("i4", 2), "RULE_FIRST": ("i4", 2),
-                   "RULE_LAST": ("i4", 2)}),
+    # Its place in the program, its rank; in a closure: its pending calls, first and last.
+    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1), "RULE_STAMP": ("i4", 1), "RULE_FIRST": ("i4", 1),
+                   "RULE_LAST": ("i4", 1)}),
     # Return stacks: a node is a set of edges (return address, register, node below).
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
@@ -145,7 +145,7 @@ GRAMMAR_GROUPS = (
     Group("item", {"I_PC": ("i4", 1), "I_REGISTER": ("i4", 1), "I_STACK": ("i4", 1), "I_FRESH": ("i4", 1),
                    "I_SLOT": ("i4", 2), "I_STAMP": ("i4", 2)}),
     Group("pending", {"P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1), "P_NEXT": ("i4", 1),
-                      "P_ORDER": ("i4", 1), "P_RULE": ("i4", 2)}),
+                      "P_ORDER": ("i4", 1), "P_RULE": ("i4", 1)}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
     Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1), "V_SET": ("i4", 1)}),
     Group("seen", {"V_SEEN": ("i4", 3)}),  # visits to sets made in a walk, a direct-mapped cache: node, set, walk
@@ -192,7 +192,6 @@ G = Layout(
         "WALK",
         "HAND",
         "CALLED",
-        "RETURNED",
         "SHORT",
         "MANY",
         "MEMBERS",

@@ -97,14 +97,13 @@ def record(v: Any, g: Any, state: Any, target: Any, stack: Any, byte: Any) -> An
     """
     part = read_part(i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]], i32(v, VA.S_DECODER)[state], byte)
     first, size = i32(g, GA.N_FROM)[stack], i32(g, GA.N_SIZE)[stack]
-    free = g[GN.pending]  # behind returns that have been gathered
-    if free + size > room(g, GA.P_PC):
+    if size > room(g, GA.P_PC):
         return G_FULL - GN.pending
     code, flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
     p_pc, p_register, p_below = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
     order = i32(g, GA.P_ORDER)
-    kept = 0
+    kept = 0  # nothing is pending while bytes are read, so the arrays of pending calls are free
     for i in range(first, first + size):
         register = registers[i]
         if code[pcs[i]] == BAG and flags[register] & RECORDING:
@@ -116,12 +115,11 @@ def record(v: Any, g: Any, state: Any, target: Any, stack: Any, byte: Any) -> An
                 return status
             if flags[register] & STUCK:
                 continue
-        item = free + kept
-        p_pc[item], p_register[item], p_below[item] = pcs[i], register, below[i]
+        p_pc[kept], p_register[kept], p_below[kept] = pcs[i], register, below[i]
         j = kept
-        while j > 0 and less_edge(g, item, order[j - 1]):
+        while j > 0 and less_edge(g, kept, order[j - 1]):
             order[j] = order[j - 1]
             j -= 1
-        order[j] = item
+        order[j] = kept
         kept += 1
     return intern_stack(g, kept) if kept > 0 else 0

@@ -8,8 +8,7 @@ iterations of bounded repeats, or name the memory of a bag.
 Rules never match the empty string here: call sites skip nullable rules themselves (``automata/program.py``), so a
 RETURN reached without reading a byte (a *fresh* item) is dropped. There is no left recursion either; hence calls
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
-before its rule is entered. Returns without reading a byte are taken in the opposite order, inner rules first, so that
-those to one address, from many stacks, are one; there the order matters for speed only.
+before its rule is entered.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from constrain.kernels.layout import (
     BAG,
     CALL,
     END,
-    END_PC,
     G_FULL,
     GA,
     GN,
@@ -45,9 +43,6 @@ from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
 from constrain.kernels.union import intern_edges, unite
 
-CALLS, RETURNS = 0, 1  # what edges are gathered of; ``GN.RETURNED`` follows ``GN.CALLED``
-FEW = 16  # items of a closure that returns at once
-
 
 @inline
 def begin_items(g: Any) -> None:
@@ -55,7 +50,7 @@ def begin_items(g: Any) -> None:
     g[GN.STAMP] += 1
     g[GN.item] = 0
     g[GN.pending] = 0
-    g[GN.CALLED], g[GN.RETURNED] = 0, 0
+    g[GN.CALLED] = 0
 
 
 @helper
@@ -83,16 +78,11 @@ def add_item(g: Any, pc: Any, register: Any, stack: Any, fresh: Any) -> Any:
 
 @helper
 def add_returns(g: Any, stack: Any) -> Any:
-    """A rule or leaf has ended: go on at all its return addresses; in a large closure, when their turn comes."""
-    first, code = i32(g, GA.N_FROM)[stack], i32(g, GA.CODE)
+    """A rule or leaf has ended: go on at all its return addresses."""
+    first = i32(g, GA.N_FROM)[stack]
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
     for i in range(first, first + i32(g, GA.N_SIZE)[stack]):
-        pc = pcs[i]
-        if g[GN.item] < FEW or pc == END_PC or code[pc] == BAG:
-            status = add_item(g, pc, registers[i], below[i], 0)
-        else:
-            rule = code[pc + 1] if code[pc] == LOOP else code[pc - 1]  # the one that has ended
-            status = add_edge(g, rule, RETURNS, pc, registers[i], below[i])
+        status = add_item(g, pcs[i], registers[i], below[i], 0)
         if status < 0:
             return status
     return 0
@@ -101,28 +91,20 @@ def add_returns(g: Any, stack: Any) -> Any:
 @helper
 def add_pending(g: Any, rule: Any, pc: Any, register: Any, below: Any) -> Any:
     """A call of ``rule`` that returns to ``pc``; gathered until the rule's turn comes."""
-    return add_edge(g, rule, CALLS, pc, register, below)
-
-
-@helper
-def add_edge(g: Any, rule: Any, kind: Any, pc: Any, register: Any, below: Any) -> Any:
-    """Gather an edge of a call of a rule, or of a return from it, as ``kind`` says; negative: grow and retry."""
     item = g[GN.pending]
     if item >= room(g, GA.P_PC):
         return G_FULL - GN.pending
     i32(g, GA.P_PC)[item], i32(g, GA.P_NEXT)[item] = pc, -1
     i32(g, GA.P_REGISTER)[item], i32(g, GA.P_BELOW)[item] = register, below
     stamps, lasts, stamp = i32(g, GA.RULE_STAMP), i32(g, GA.RULE_LAST), g[GN.STAMP] & 0x7FFFFFFF
-    list_ = 2 * rule + kind
-    if stamps[list_] == stamp:
-        i32(g, GA.P_NEXT)[lasts[list_]] = item
+    if stamps[rule] == stamp:
+        i32(g, GA.P_NEXT)[lasts[rule]] = item
     else:
-        stamps[list_] = stamp
-        i32(g, GA.RULE_FIRST)[list_] = item
-        count = g[GN.CALLED + kind]
-        i32(g, GA.P_RULE)[2 * count + kind] = rule
-        g[GN.CALLED + kind] = count + 1
-    lasts[list_] = item
+        stamps[rule] = stamp
+        i32(g, GA.RULE_FIRST)[rule] = item
+        i32(g, GA.P_RULE)[g[GN.CALLED]] = rule
+        g[GN.CALLED] += 1
+    lasts[rule] = item
     g[GN.pending] = item + 1
     return 0
 
@@ -160,31 +142,30 @@ def same_edge(g: Any, a: Any, b: Any) -> Any:
 
 
 @helper
-def take_rule(g: Any, kind: Any) -> Any:
-    """Take out the rule of lowest rank that is called, or of highest rank that has returned; -1 for none."""
-    rules, ranks, count = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), g[GN.CALLED + kind]
+def take_rule(g: Any) -> Any:
+    """Take out the pending rule of lowest rank; -1 for none. Cost: the rules that are pending."""
+    rules, ranks, count = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), g[GN.CALLED]
     if count == 0:
         return -1
     best = 0
     for i in range(1, count):
-        before = ranks[rules[2 * i + kind]] - ranks[rules[2 * best + kind]]
-        if before < 0 if kind == CALLS else before > 0:
+        if ranks[rules[i]] < ranks[rules[best]]:
             best = i
-    chosen = rules[2 * best + kind]
-    rules[2 * best + kind] = rules[2 * count - 2 + kind]
-    g[GN.CALLED + kind] = count - 1
-    i32(g, GA.RULE_STAMP)[2 * chosen + kind] = -1
+    chosen = rules[best]
+    rules[best] = rules[count - 1]
+    g[GN.CALLED] = count - 1
+    i32(g, GA.RULE_STAMP)[chosen] = -1
     return chosen
 
 
 @helper
-def take_edges(g: Any, rule: Any, kind: Any) -> Any:
+def take_edges(g: Any, rule: Any) -> Any:
     """List a rule's edges in ``P_ORDER[:n]``, sorted, those of one address and register united; n, or negative.
 
     An insertion sort: they come nearly in order.
     """
     order, following = i32(g, GA.P_ORDER), i32(g, GA.P_NEXT)
-    size, i = 0, i32(g, GA.RULE_FIRST)[2 * rule + kind]
+    size, i = 0, i32(g, GA.RULE_FIRST)[rule]
     while i >= 0:
         j = size
         while j > 0 and less_edge(g, i, order[j - 1]):
@@ -215,19 +196,6 @@ def unite_edges(g: Any, size: Any) -> Any:
             order[kept] = j
             kept += 1
     return kept
-
-
-@helper
-def go_back(g: Any, size: Any) -> Any:
-    """Go on at the return addresses in ``P_ORDER[:size]``."""
-    order = i32(g, GA.P_ORDER)
-    pcs, registers, belows = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
-    for i in range(size):
-        j = order[i]
-        status = add_item(g, pcs[j], registers[j], belows[j], 0)
-        if status < 0:
-            return status
-    return 0
 
 
 @helper
@@ -341,30 +309,22 @@ def close(g: Any, at: Any) -> Any:
             if at < 0:
                 return at
             item += 1
-        rule = take_rule(g, RETURNS)
-        kind = RETURNS if rule >= 0 else CALLS
-        if rule < 0:
-            rule = take_rule(g, CALLS)
+        rule = take_rule(g)
         if rule < 0:
             return at
-        size = take_edges(g, rule, kind)
-        if size < 0:
-            return size
-        at = go_on(g, rule, kind, size, at)
+        at = enter_rule(g, rule, at)
         if at < 0:
             return at
 
 
 @helper
-def go_on(g: Any, rule: Any, kind: Any, size: Any, at: Any) -> Any:
-    """Enter a rule with the edges in ``P_ORDER[:size]``, or return to them; next free place, or negative."""
-    if kind == RETURNS:
-        status = go_back(g, size)
-        return status if status < 0 else at
+def enter_rule(g: Any, rule: Any, at: Any) -> Any:
+    """Begin a rule whose calls are complete; the next free place, or negative."""
     start = i32(g, GA.RULE_ENTRY)[rule]
     if start == 0:
         return want_rule(g, rule)
-    node = intern_stack(g, size)
+    size = take_edges(g, rule)
+    node = intern_stack(g, size) if size >= 0 else size
     if node < 0:
         return node
     if start < 0:
