@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from constrain.errors import GrammarError
 from constrain.frontends.lark_ignore import Ignored
@@ -39,6 +40,13 @@ def lark_grammar(source: str | Path | lark.Lark, start: str = "start") -> Gramma
     return _Reader(parser).grammar(start)
 
 
+class _Loaded(lark.Lark):
+    """A grammar that Lark has loaded, without the parser, which takes as long again and is not needed."""
+
+    def _build_parser(self) -> Any:
+        return None
+
+
 def _load(source: str | Path, start: str) -> lark.Lark:
     path = source if isinstance(source, Path) else None
     if isinstance(source, str) and source.endswith(".lark") and "\n" not in source:
@@ -47,14 +55,14 @@ def _load(source: str | Path, start: str) -> lark.Lark:
     try:
         text = path.read_text(encoding="utf-8") if path else str(source)
         options = {"source_path": str(path)} if path else {}
-        return lark.Lark(text, parser="earley", lexer="dynamic_complete", start=start, **options)
+        return _Loaded(text, parser="earley", lexer="dynamic_complete", start=start, **options)
     except (
         Exception
     ) as error:  # Lark meets bad grammars with its own errors, but also with those of re, or of its slips
-        raise _located(error, text, path, start) from error
+        raise _located(error, text, path) from error
 
 
-def _located(error: Exception, text: str, path: Path | None, start: str) -> GrammarError:
+def _located(error: Exception, text: str, path: Path | None) -> GrammarError:
     """Lark's error as ours: with a caret where Lark names a place in this very text."""
     where = str(path) if path else None
     if isinstance(error, FileNotFoundError):
@@ -64,12 +72,6 @@ def _located(error: Exception, text: str, path: Path | None, start: str) -> Gram
     if not isinstance(error, LarkError):
         return GrammarError(f"Lark cannot load the grammar: {type(error).__name__}: {error}", where=where)
     message = str(error).strip()
-    if "undefined rule" in message:
-        return GrammarError(f"the start rule {start!r} is not defined", where=where, hint="pass start=...")
-    if "zero-width" in message and len(error.args) and isinstance(error.args[0], tuple):
-        message = f"terminal {error.args[0][1].name} may match the empty string, which no scanner can see"
-    elif "zero-width" in message and len(error.args) > 1:
-        message = f"terminal {error.args[1].name} may match the empty string, which no scanner can see"
     place = _POSITION.search(message)
     rows = text.splitlines()
     if place and 1 <= int(place[1]) <= len(rows) and rows[int(place[1]) - 1].strip() in message[place.end() :]:
@@ -101,6 +103,8 @@ class _Reader:
         alternatives: dict[str, list[tuple[object, ...]]] = {}
         for rule in self.rules:
             alternatives.setdefault(str(rule.origin.name), []).append(tuple(rule.expansion))
+        if start not in alternatives:
+            raise GrammarError(f"the start rule {start!r} is not defined", hint="pass start=...")
         rules = {name: self.rule(name, options) for name, options in alternatives.items()}
         if not self.ignored.ends:
             return Grammar(start, rules)

@@ -106,10 +106,14 @@ VOCABULARY_GROUPS = (
 
 GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
-    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1)}),
+    # Its place in the program, its rank; in a closure: its pending calls, first and last.
+    Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1), "RULE_STAMP": ("i4", 1), "RULE_FIRST": ("i4", 1),
+                   "RULE_LAST": ("i4", 1)}),
     # Return stacks: a node is a set of edges (return address, register, node below).
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
+    Group("union", {n: ("i4", 1) for n in ("J_LEFT", "J_RIGHT", "J_STACK")}, interned=True),  # of two stacks
+    Group("uniting", {"J_PAIR": ("i4", 2)}),  # scratch: unions that wait for those of nodes below
     # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
     # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known. ``M_PLACE``: how
     # the watched words that begin as it does go on.
@@ -124,15 +128,28 @@ GRAMMAR_GROUPS = (
                                            "H_LIMIT")}),
     Group("option", {"O_RULE": ("i4", 1), "O_NEXT": ("i4", 1)}),  # rows: rule to call (-1: none), shape after it
     # States: sets of configurations (position, stack).
-    Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1)}, interned=True),
+    Group("state", {"Q_FROM": ("i4", 1), "Q_SIZE": ("i4", 1), "Q_ACCEPTING": ("i4", 1), "Q_ROW": ("i4", 1)},
+          interned=True),
     Group("configuration", {"C_POSITION": ("i4", 1), "C_STACK": ("i4", 1)}),
+    # Sets of configurations met in long walks (walkset.py), a cache: their members, and an edge for each byte or leaf
+    # state that they wait for, with the members that it takes (in ``Z_ORDER``) and where it leads.
+    Group("walkset", {"Z_FROM": ("i4", 1), "Z_SIZE": ("i4", 1), "Z_EDGE": ("i4", 1), "Z_BYTES": ("i4", 1),
+                      "Z_EDGES": ("i4", 1), "Z_FLAGS": ("i4", 1)}, interned=True),
+    Group("walkmember", {"Z_POSITION": ("i4", 1), "Z_STACK": ("i4", 1), "Z_ORDER": ("i4", 1)}),
+    Group("walkedge", {"D_LABEL": ("i4", 1), "D_FROM": ("i4", 1), "D_TARGET": ("i4", 1)}),
+    # Answers remembered (answers.py): masks, made at the first costly one, and steps: state, token, state after it.
+    Group("maskrow", {"A_ROW": ("i4", 1)}),
+    Group("maskslot", {"A_STATE": ("i4", 1), "A_USED": ("u1", 1)}),
+    Group("step", {"A_STEP": ("i4", 3)}),
     # Scratch of one call.
     Group("item", {"I_PC": ("i4", 1), "I_REGISTER": ("i4", 1), "I_STACK": ("i4", 1), "I_FRESH": ("i4", 1),
                    "I_SLOT": ("i4", 2), "I_STAMP": ("i4", 2)}),
-    Group("pending", {"P_RULE": ("i4", 1), "P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1),
-                      "P_ORDER": ("i4", 1)}),
+    Group("pending", {"P_PC": ("i4", 1), "P_REGISTER": ("i4", 1), "P_BELOW": ("i4", 1), "P_NEXT": ("i4", 1),
+                      "P_ORDER": ("i4", 1), "P_RULE": ("i4", 1)}),
     Group("work", {"W_POSITION": ("i4", 1), "W_STACK": ("i4", 1), "W_NEXT": ("i4", 1)}),
-    Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1)}),
+    Group("visit", {"V_NODE": ("i4", 1), "V_FROM": ("i4", 1), "V_TO": ("i4", 1), "V_SET": ("i4", 1)}),
+    Group("seen", {"V_SEEN": ("i4", 3)}),  # visits to sets made in a walk, a direct-mapped cache: node, set, walk
+
     Group("spelling", {n: ("i4", 1) for n in ("Y_BYTE", "Y_OTHERS", "Y_FIRST", "Y_BEFORE")}),  # a word to be added
     Group("suspicion", {"Y_NODE": ("i4", 1)}),
     Group("bucket", {"B_HEAD": ("i4", 1), "B_USED": ("i4", 1)}),
@@ -160,7 +177,27 @@ class Layout:
 
 V_EXTRAS = ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD", "FIND", "HAND", "EVICTIONS")
 V = Layout(VOCABULARY_GROUPS, V_EXTRAS, full=-1)
-G = Layout(GRAMMAR_GROUPS, ("STAMP", "VISITS", "CLOSURES", "READ", "MASKING", "WANTED", "ENDED"), full=-101)
+# SHORT: visits of a walk before it goes on with walk sets, and whose mask is not remembered. MANY: configurations of a
+# state whose walks begin with walk sets, and whose steps are remembered. MEMBERS: bound on all walk sets.
+G = Layout(
+    GRAMMAR_GROUPS,
+    (
+        "STAMP",
+        "VISITS",
+        "CLOSURES",
+        "READ",
+        "MASKING",
+        "WANTED",
+        "ENDED",
+        "WALK",
+        "HAND",
+        "CALLED",
+        "SHORT",
+        "MANY",
+        "MEMBERS",
+    ),
+    full=-101,
+)
 
 # The same positions as compile-time constants for kernels: VA.T_BYTE, VN.residual, GA.CODE, GN.stack ...
 VA: Any = namedtuple("VA", V.at)(**V.at)
@@ -173,3 +210,4 @@ BAD_STATE = -1000  # status: the state is none of this automaton's
 ROW_WANTED = -1001
 TOO_MANY_ENDS = -1002  # status: more than ``MAX_ENDS`` words have been ended
 RULE_WANTED = -1003  # status: rule ``WANTED`` has no code yet
+ROWS_WANTED = -1004  # status: the array of remembered masks is not there yet

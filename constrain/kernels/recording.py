@@ -97,7 +97,7 @@ def record(v: Any, g: Any, state: Any, target: Any, stack: Any, byte: Any) -> An
     """
     part = read_part(i32(v, VA.L_ENCODING)[i32(v, VA.S_LEAF)[state]], i32(v, VA.S_DECODER)[state], byte)
     first, size = i32(g, GA.N_FROM)[stack], i32(g, GA.N_SIZE)[stack]
-    if size > room(g, GA.P_RULE):
+    if size > room(g, GA.P_PC):
         return G_FULL - GN.pending
     code, flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)

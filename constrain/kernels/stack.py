@@ -1,9 +1,9 @@
 """The grammar program: closures over configurations, and return stacks as hash-consed graphs.
 
-A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below):
-all callers of one rule at one place share one node, which keeps ambiguous grammars polynomial (the descriptors
-of GLL parsing, Scott and Johnstone 2010, as values). Registers count iterations of bounded repeats, or name the
-memory of a bag.
+A configuration is (position, stack). A stack node is a *set* of edges (return address, register, node below), no two
+with equal address and register (``union.py``): all callers of one rule at one place share one node, which keeps
+ambiguous grammars polynomial (the descriptors of GLL parsing, Scott and Johnstone 2010, as values). Registers count
+iterations of bounded repeats, or name the memory of a bag.
 
 Rules never match the empty string here: call sites skip nullable rules themselves (``automata/program.py``), so a
 RETURN reached without reading a byte (a *fresh* item) is dropped. There is no left recursion either; hence calls
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.intern import mix
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import (
     BAG,
@@ -36,12 +36,12 @@ from constrain.kernels.layout import (
     ROW_WANTED,
     RULE_WANTED,
     SPLIT,
-    SUSPECT,
     TAIL,
     WORDS_MISSING,
 )
 from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
+from constrain.kernels.union import intern_edges, unite
 
 
 @inline
@@ -50,6 +50,7 @@ def begin_items(g: Any) -> None:
     g[GN.STAMP] += 1
     g[GN.item] = 0
     g[GN.pending] = 0
+    g[GN.CALLED] = 0
 
 
 @helper
@@ -91,11 +92,19 @@ def add_returns(g: Any, stack: Any) -> Any:
 def add_pending(g: Any, rule: Any, pc: Any, register: Any, below: Any) -> Any:
     """A call of ``rule`` that returns to ``pc``; gathered until the rule's turn comes."""
     item = g[GN.pending]
-    rules = i32(g, GA.P_RULE)
-    if item >= room(g, GA.P_RULE):
+    if item >= room(g, GA.P_PC):
         return G_FULL - GN.pending
-    rules[item], i32(g, GA.P_PC)[item] = rule, pc
+    i32(g, GA.P_PC)[item], i32(g, GA.P_NEXT)[item] = pc, -1
     i32(g, GA.P_REGISTER)[item], i32(g, GA.P_BELOW)[item] = register, below
+    stamps, lasts, stamp = i32(g, GA.RULE_STAMP), i32(g, GA.RULE_LAST), g[GN.STAMP] & 0x7FFFFFFF
+    if stamps[rule] == stamp:
+        i32(g, GA.P_NEXT)[lasts[rule]] = item
+    else:
+        stamps[rule] = stamp
+        i32(g, GA.RULE_FIRST)[rule] = item
+        i32(g, GA.P_RULE)[g[GN.CALLED]] = rule
+        g[GN.CALLED] += 1
+    lasts[rule] = item
     g[GN.pending] = item + 1
     return 0
 
@@ -133,88 +142,75 @@ def same_edge(g: Any, a: Any, b: Any) -> Any:
 
 
 @helper
-def take_pending(g: Any) -> Any:
-    """Choose the pending rule of lowest rank and list its edges in ``P_ORDER[:n]``, sorted, distinct; returns n.
+def take_rule(g: Any) -> Any:
+    """Take out the pending rule of lowest rank; -1 for none. Cost: the rules that are pending."""
+    rules, ranks, count = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), g[GN.CALLED]
+    if count == 0:
+        return -1
+    best = 0
+    for i in range(1, count):
+        if ranks[rules[i]] < ranks[rules[best]]:
+            best = i
+    chosen = rules[best]
+    rules[best] = rules[count - 1]
+    g[GN.CALLED] = count - 1
+    i32(g, GA.RULE_STAMP)[chosen] = -1
+    return chosen
 
-    The edges are taken out by setting their rule to -1.
+
+@helper
+def take_edges(g: Any, rule: Any) -> Any:
+    """List a rule's edges in ``P_ORDER[:n]``, sorted, those of one address and register united; n, or negative.
+
+    An insertion sort: they come nearly in order.
     """
-    rules, ranks, order = i32(g, GA.P_RULE), i32(g, GA.RULE_RANK), i32(g, GA.P_ORDER)
-    chosen = -1
-    for i in range(g[GN.pending]):
-        rule = rules[i]
-        if rule >= 0 and (chosen < 0 or ranks[rule] < ranks[chosen]):
-            chosen = rule
-    size = 0
-    if chosen < 0:
-        return 0, chosen
-    for i in range(g[GN.pending]):
-        if rules[i] != chosen:
-            continue
-        rules[i] = -1
+    order, following = i32(g, GA.P_ORDER), i32(g, GA.P_NEXT)
+    size, i = 0, i32(g, GA.RULE_FIRST)[rule]
+    while i >= 0:
         j = size
         while j > 0 and less_edge(g, i, order[j - 1]):
             j -= 1
-        if j > 0 and same_edge(g, i, order[j - 1]):
-            continue
-        for k in range(size, j, -1):
-            order[k] = order[k - 1]
-        order[j] = i
-        size += 1
-    return size, chosen
+        if j == 0 or not same_edge(g, i, order[j - 1]):
+            for k in range(size, j, -1):
+                order[k] = order[k - 1]
+            order[j] = i
+            size += 1
+        i = following[i]
+    return unite_edges(g, size)
+
+
+@helper
+def unite_edges(g: Any, size: Any) -> Any:
+    """Unite the edges of one address and register in ``P_ORDER[:size]``, sorted; how many are left, or negative."""
+    order = i32(g, GA.P_ORDER)
+    pcs, registers, belows = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
+    kept = 0
+    for i in range(size):
+        j, k = order[i], order[kept - 1] if kept > 0 else -1
+        if k >= 0 and pcs[k] == pcs[j] and registers[k] == registers[j]:
+            below = unite(g, belows[k], belows[j])
+            if below < 0:
+                return below
+            belows[k] = below
+        else:
+            order[kept] = j
+            kept += 1
+    return kept
 
 
 @helper
 def intern_stack(g: Any, size: Any) -> Any:
-    """Stack node with the edges listed in ``P_ORDER[:size]``; negative: grow and retry."""
+    """Stack node with the edges listed in ``P_ORDER[:size]`` (sorted, united); negative: grow and retry."""
     order = i32(g, GA.P_ORDER)
     p_pc, p_register, p_below = i32(g, GA.P_PC), i32(g, GA.P_REGISTER), i32(g, GA.P_BELOW)
-    key = 19
-    for i in range(size):
-        j = order[i]
-        key = mix(mix(mix(key, p_pc[j]), p_register[j]), p_below[j])
-    hashes, table = i32(g, GA.stack_hash), i32(g, GA.stack_table)
-    starts, sizes = i32(g, GA.N_FROM), i32(g, GA.N_SIZE)
     pcs, registers, below = i32(g, GA.E_PC), i32(g, GA.E_REGISTER), i32(g, GA.E_BELOW)
-    slot = find(room(g, GA.stack_table), key)
-    while table[slot] != 0:
-        node = table[slot]
-        if hashes[node] == key and sizes[node] == size:
-            same = True
-            for i in range(size):
-                j, k = order[i], starts[node] + i
-                if pcs[k] != p_pc[j] or registers[k] != p_register[j] or below[k] != p_below[j]:
-                    same = False
-                    break
-            if same:
-                return node
-        slot = (slot + 1) & (room(g, GA.stack_table) - 1)
-    node = g[GN.stack]
-    if node >= room(g, GA.stack_hash):
-        return G_FULL - GN.stack
     first = g[GN.edge]
     if first + size > room(g, GA.E_PC):
         return G_FULL - GN.edge
     for i in range(size):
         j = order[i]
         pcs[first + i], registers[first + i], below[first + i] = p_pc[j], p_register[j], p_below[j]
-    g[GN.edge] = first + size
-    starts[node], sizes[node] = first, size
-    i32(g, GA.N_FLAGS)[node] = stack_flags(g, first, size)
-    publish(hashes, table, slot, node, key)
-    g[GN.stack] = node + 1
-    return node
-
-
-@helper
-def stack_flags(g: Any, first: Any, size: Any) -> Any:
-    """Is a word being recorded above one of these edges, and may it be one that must not be written?"""
-    code, memory_flags = i32(g, GA.CODE), i32(g, GA.M_FLAGS)
-    pcs, registers = i32(g, GA.E_PC), i32(g, GA.E_REGISTER)
-    flags = 0
-    for i in range(first, first + size):
-        if code[pcs[i]] == BAG:
-            flags |= memory_flags[registers[i]] & (RECORDING | SUSPECT)
-    return flags
+    return intern_edges(g, size)
 
 
 @helper
@@ -313,20 +309,25 @@ def close(g: Any, at: Any) -> Any:
             if at < 0:
                 return at
             item += 1
-        size, rule = take_pending(g)
-        if size == 0:
+        rule = take_rule(g)
+        if rule < 0:
             return at
-        start = i32(g, GA.RULE_ENTRY)[rule]
-        if start == 0:
-            return want_rule(g, rule)
-        node = intern_stack(g, size)
-        if node < 0:
-            return node
-        if start < 0:
-            at = add_configuration(g, at, LEAF - start, node)
-            if at < 0:
-                return at
-        else:
-            status = add_item(g, start, 0, node, 1)
-            if status < 0:
-                return status
+        at = enter_rule(g, rule, at)
+        if at < 0:
+            return at
+
+
+@helper
+def enter_rule(g: Any, rule: Any, at: Any) -> Any:
+    """Begin a rule whose calls are complete; the next free place, or negative."""
+    start = i32(g, GA.RULE_ENTRY)[rule]
+    if start == 0:
+        return want_rule(g, rule)
+    size = take_edges(g, rule)
+    node = intern_stack(g, size) if size >= 0 else size
+    if node < 0:
+        return node
+    if start < 0:
+        return add_configuration(g, at, LEAF - start, node)
+    status = add_item(g, start, 0, node, 1)
+    return status if status < 0 else at

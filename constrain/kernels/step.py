@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.answers import keep_step, known_step
 from constrain.kernels.intern import find, mix, publish
 from constrain.kernels.jit import entry, helper, inline
 from constrain.kernels.layout import (
@@ -26,6 +27,7 @@ from constrain.kernels.leaf import step_leaf
 from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
 from constrain.kernels.recording import record
 from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
+from constrain.kernels.union import unite
 
 
 @inline
@@ -76,7 +78,8 @@ def read_byte(v: Any, g: Any, first: Any, last: Any, byte: Any) -> Any:
         at = step_configuration(v, g, positions[i], stacks[i], byte, at)
         if at < 0:
             return at
-    return close(g, at)
+    at = close(g, at)
+    return normalise(g, last, at) if at - last >= g[GN.MANY] else at
 
 
 @inline
@@ -86,12 +89,11 @@ def less(p: Any, s: Any, i: Any, position: Any, stack: Any) -> Any:
 
 
 @helper
-def normalise(g: Any, first: Any, last: Any) -> Any:
-    """Sort ``W[first:last]`` and drop repeats, in place; the new end. Shell sort: sets are small."""
+def sort_configurations(g: Any, first: Any, last: Any) -> None:
+    """Sort ``W[first:last]``. Shell sort: sets are small."""
     p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
-    size = last - first
     gap = 1
-    while gap < size // 3:
+    while gap < (last - first) // 3:
         gap = 3 * gap + 1
     while gap > 0:
         for i in range(first + gap, last):
@@ -106,11 +108,30 @@ def normalise(g: Any, first: Any, last: Any) -> Any:
                 j -= gap
             p[j], s[j] = position, stack
         gap //= 3
+
+
+@helper
+def normalise(g: Any, first: Any, last: Any) -> Any:
+    """Sort ``W[first:last]``, in place, and leave one configuration for each position; its end, or negative.
+
+    The stacks of one position are united: in ambiguous grammars that leaves a sixth. Only stacks above which words are
+    recorded stay apart, as each is a word of its own.
+    """
+    sort_configurations(g, first, last)
+    p, s, flags = i32(g, GA.W_POSITION), i32(g, GA.W_STACK), i32(g, GA.N_FLAGS)
     kept = first
     for i in range(first, last):
-        if kept == first or p[kept - 1] != p[i] or s[kept - 1] != s[i]:
-            p[kept], s[kept] = p[i], s[i]
-            kept += 1
+        if kept > first and p[kept - 1] == p[i]:
+            if s[kept - 1] == s[i]:
+                continue
+            if flags[s[kept - 1]] == 0 and flags[s[i]] == 0:
+                stack = unite(g, s[kept - 1], s[i])
+                if stack < 0:
+                    return stack
+                s[kept - 1] = stack
+                continue
+        p[kept], s[kept] = p[i], s[i]
+        kept += 1
     return kept
 
 
@@ -219,7 +240,8 @@ def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
     last = close(g, 0)
     if last >= 0 and accepts_empty:
         last = add_configuration(g, last, END_PC, 0)
-    return last if last < 0 else intern_state(g, 0, normalise(g, 0, last))
+    last = last if last < 0 else normalise(g, 0, last)
+    return last if last < 0 else intern_state(g, 0, last)
 
 
 @entry
@@ -237,8 +259,13 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     if token < 0:
         target, g[GN.READ] = state_after(v, g, state, bytes_at(address), 0, length)
         return target
+    target = known_step(g, state, token)
+    if target > 0:
+        return target
     starts = i32(v, VA.TOKEN0)
     if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
     target, g[GN.READ] = state_after(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    if target > 0 and i32(g, GA.Q_SIZE)[state] >= g[GN.MANY]:
+        keep_step(g, state, token, target)
     return target

@@ -4,6 +4,8 @@ A visit is (node, configurations). Leaf configurations contribute their entry's 
 exit; literal ones are grouped by byte, so configurations that meet are walked together. Invariant: every
 configuration can still be completed, so a token's bit is set as soon as its last byte is read.
 
+A walk that has become long goes on with sets of configurations that are remembered (``walkset.py``, ``setwalk.py``).
+
 Words that must not be written twice are not followed: nodes at and after which that may matter are listed
 (``suspicion.py``), and what is below them is filled in anew from the configurations that an exact step reaches.
 """
@@ -12,33 +14,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.answers import copy_row, keep_row
 from constrain.kernels.entry import add_tokens, find_entry, find_exit
-from constrain.kernels.jit import entry, helper, inline
-from constrain.kernels.layout import END_PC, FINISHED, G_FULL, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
+from constrain.kernels.jit import entry, helper
+from constrain.kernels.layout import END_PC, FINISHED, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
 from constrain.kernels.pointers import i32, room, table_at, u8, words_at
+from constrain.kernels.setwalk import add_visit, has_children, visit_set
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
-from constrain.kernels.step import is_literal, load_state, read_bytes
+from constrain.kernels.step import is_literal, load_state, normalise, read_bytes
 from constrain.kernels.suspicion import add_suspicions
 from constrain.kernels.trie import child_of, set_bit, set_tokens_at, trie_child
-
-
-@inline
-def has_children(v: Any, node: Any) -> Any:
-    """May a token go on below this node? (A residual node may: its members were chosen so.)"""
-    return node >= v[VN.NODES] or i32(v, VA.T_END)[node] > node + 1
-
-
-@helper
-def add_visit(g: Any, node: Any, first: Any, last: Any) -> Any:
-    """Remember to visit ``node`` with ``W[first:last]``; negative: grow and retry."""
-    at = g[GN.visit]
-    nodes = i32(g, GA.V_NODE)
-    if at >= room(g, GA.V_NODE):
-        return G_FULL - GN.visit
-    nodes[at] = node
-    i32(g, GA.V_FROM)[at], i32(g, GA.V_TO)[at] = first, last
-    g[GN.visit] = at + 1
-    return 0
+from constrain.kernels.walkset import begin_sets, intern_set
 
 
 @helper
@@ -78,7 +64,7 @@ def visit_leaf(v: Any, g: Any, node: Any, state: Any, stack: Any, words: Any, at
         return exit_ + 1
     if exit_ == NO_EXIT:
         return at
-    status = add_visit(g, exit_, at, last)
+    status = add_visit(g, exit_, at, last, 0)
     return status if status < 0 else last
 
 
@@ -104,7 +90,7 @@ def visit_byte(v: Any, g: Any, node: Any, byte: Any, head: Any, words: Any, at: 
         last = close(g, at)
     if last < 0:
         return last
-    status = add_visit(g, child, at, last)
+    status = add_visit(g, child, at, last, 0)
     return status if status < 0 else last
 
 
@@ -165,12 +151,21 @@ def walk_from(v: Any, g: Any, node: Any, first: Any, last: Any, words: Any) -> A
     if not has_children(v, node):
         return 0
     g[GN.MASKING] = 1
-    status = add_visit(g, node, first, last)
-    nodes, starts, ends = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO)
+    status = add_visit(g, node, first, last, 0)
+    nodes, starts, ends, sets = i32(g, GA.V_NODE), i32(g, GA.V_FROM), i32(g, GA.V_TO), i32(g, GA.V_SET)
+    g[GN.WALK] = (g[GN.WALK] & 0x3FFFFFFF) + 1
+    long = g[GN.VISITS] + (g[GN.SHORT] if last - first < g[GN.MANY] else 0)
     while g[GN.visit] > 0 and status >= 0:
         top = g[GN.visit] - 1
         g[GN.visit] = top
-        status = visit(v, g, nodes[top], starts[top], ends[top], words)
+        node, first, last, item = nodes[top], starts[top], ends[top], sets[top]
+        if item == 0 and g[GN.VISITS] >= long:
+            last = normalise(g, first, last)
+            item = intern_set(g, first, last) if last >= 0 else last
+        if item > 0:
+            status = visit_set(v, g, node, item, words, first)
+        else:
+            status = visit(v, g, node, first, last, words) if item == 0 else item
     return status
 
 
@@ -240,15 +235,21 @@ def mend(v: Any, g: Any, state: Any, words: Any) -> Any:
 @helper
 def fill_row(v: Any, g: Any, state: Any, words: Any) -> Any:
     """Overwrite ``words`` with the mask of ``state``; negative: grow and retry."""
-    g[GN.visit], g[GN.suspicion] = 0, 0
     last = 0 if state == FINISHED else load_state(g, state)
     if last < 0:
         return last
+    if state != FINISHED and copy_row(g, state, words, v[VN.WORDS]):
+        return 0
     begin_mask(v, g, state, words)
     if state == FINISHED:
         return 0
+    g[GN.visit], g[GN.suspicion] = 0, 0
+    begin_sets(g)
+    before = g[GN.VISITS]
     status = walk_from(v, g, ROOT, 0, last, words)
-    return status if status < 0 else mend(v, g, state, words)
+    if status >= 0:
+        status = mend(v, g, state, words)
+    return keep_row(v, g, state, words) if status >= 0 and g[GN.VISITS] - before >= g[GN.SHORT] else status
 
 
 @entry(writes={"words": 32})

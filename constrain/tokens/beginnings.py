@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from constrain.automata.program import ProgramBuilder
 from constrain.garbage import collected_later
 from constrain.ir.grammar import Common, Grammar, RulesOnDemand, Seq
@@ -16,10 +18,13 @@ from constrain.tokens.arena import Arena
 from constrain.tokens.index import VocabularyIndex
 from constrain.tokens.memories import Memories
 
+MASKS = 256  # remembered at most, by an automaton that has made a costly one
+CACHED = 1 << 10  # steps, and visits of a walk: direct-mapped, so a power of two
 _SIZES = {
-    "stack": 128, "edge": 256, "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256,
-    "suspicion": 32,
+    "stack": 128, "edge": 256, "union": 16, "uniting": 16,
+    "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256, "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
+    "walkset": 8, "walkmember": 64, "walkedge": 32, "seen": 64, "maskslot": MASKS, "step": 64,
     "visit": 128, "bucket": 256, "code": 1024, "rule": 64,
 }  # fmt: skip
 
@@ -56,10 +61,20 @@ def publish(builder: ProgramBuilder, arena: Arena) -> None:
         entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
 
 
+def make_room_for_answers(arena: Arena, words: int) -> None:
+    """An automaton has made its first costly mask: room for such masks, and larger caches of what makes them cheaper."""
+    arena.put("A_ROW", np.zeros(MASKS * words, np.int32))
+    for name in ("A_STEP", "V_SEEN"):
+        arena.put(name, np.zeros(3 * CACHED, np.int32))
+
+
 def _empty(index: VocabularyIndex) -> Beginning:
     arena = Arena.like(_MODEL)
     arena["stack"] = 1  # 0: the empty stack
+    arena["union"] = 1
     arena["state"] = FIRST_STATE
+    arena["walkset"] = 1  # 0: none
+    arena["SHORT"], arena["MANY"], arena["MEMBERS"] = 32, 6, 1 << 18
     arena.array("B_HEAD")[:] = -1
     builder = ProgramBuilder(index.leaf, index.known_leaf, dead=DEAD, leaves_at_once=bool(index.missing))
     return Beginning(arena, builder, Memories(builder.program, arena, index.arena["LONGEST"]))

@@ -17,6 +17,7 @@ from constrain.kernels.layout import (
     MAX_ENDS,
     NO_STATE,
     ROW_WANTED,
+    ROWS_WANTED,
     RULE_WANTED,
     TOO_MANY_ENDS,
 )
@@ -24,7 +25,7 @@ from constrain.kernels.step import advance, start_state
 from constrain.kernels.walk import fill_mask
 from constrain.tokens import describe
 from constrain.tokens.base import Words
-from constrain.tokens.beginnings import begin, publish
+from constrain.tokens.beginnings import begin, make_room_for_answers, publish
 from constrain.tokens.index import VocabularyIndex
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -191,11 +192,15 @@ class PushdownAutomaton:
     @property
     def nbytes(self) -> int:
         """Memory of this automaton alone: its arrays and, estimated, its grammar and program."""
-        return self.arena.nbytes + OBJECTS * len(self.program.code)
+        unused = max(self.arena.constant_bytes - 4 * self.vocabulary.words * self.arena["maskslot"], 0)
+        return self.arena.nbytes - unused + OBJECTS * len(self.program.code)
 
     def counters(self) -> dict[str, int]:
         """Work done and memory used so far: for tests and benchmarks that count instead of timing."""
-        mine = {name: self.arena[name] for name in ("VISITS", "CLOSURES", "state", "stack", "edge")}
+        mine = {
+            name: self.arena[name]
+            for name in ("VISITS", "CLOSURES", "state", "stack", "edge", "union", "walkset", "maskslot")
+        }
         return {**{k.lower(): v for k, v in mine.items()}, **self.index.counters(), "code": len(self.program.code),
                 "bytes": self.arena.nbytes}  # fmt: skip
 
@@ -218,6 +223,8 @@ class PushdownAutomaton:
         if status == RULE_WANTED:
             self._builder.make(self.arena["WANTED"])
             publish(self._builder, self.arena)
+        elif status == ROWS_WANTED:
+            make_room_for_answers(self.arena, self.vocabulary.words)
         elif status == ROW_WANTED:
             self.memories.make_row()
         elif not (self.arena.resolve(status) or self.index.arena.resolve(status)):

@@ -278,7 +278,7 @@ def test_options_that_change_the_language_are_refused() -> None:
         ("start: b", "Rule 'b' used but not defined"),
         ('other: "a"', "start rule 'start' is not defined"),
         ("start: A\nA: /(/", "missing"),
-        ('start: A\nA: "a"*', "terminal A may match the empty string"),
+        ('start: A\nA: "a"*', "terminal A: it may match the empty string"),
         ("start: A\nA: /(?=a)a/", "terminal A: look-ahead is not supported"),
         ("start: A\nA: /a(?!b)/", "terminal A: look-ahead is not supported"),
         ("start: A\nA: /^a/", "terminal A: anchor is not supported"),
