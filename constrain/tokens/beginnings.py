@@ -62,7 +62,7 @@ def publish(builder: ProgramBuilder, arena: Arena) -> None:
 
 
 def make_room_for_answers(arena: Arena, words: int) -> None:
-    """An automaton has made its first costly mask: room for such masks, and larger caches of what makes them cheaper."""
+    """An automaton has made its first costly mask: room for such masks, larger caches of what makes them cheaper."""
     arena.put("A_ROW", np.zeros(MASKS * words, np.int32))
     for name in ("A_STEP", "V_SEEN"):
         arena.put(name, np.zeros(3 * CACHED, np.int32))
