@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from constrain.automata.course import Course
@@ -33,6 +34,7 @@ from constrain.ir.grammar import (
 from constrain.ir.rx import Rx, is_nullable
 
 MAX_SURE = 400  # instructions
+MAX_FITTING = 1 << 20  # instructions times bound on the length: far below the limits of leaves
 _ANY_TEXT: Rx = _rx.repeat(_rx.ANY_CHAR, 0, None)
 
 IsEmpty = Callable[[Terminal], bool]
@@ -160,20 +162,28 @@ def surely_matches(terminal: Terminal) -> bool:
     return _program_size(rx, terminal.encoding == "bytes") <= MAX_SURE
 
 
+def surely_fits(terminal: Terminal) -> bool:
+    """Is it plain that making the automaton of a terminal meets no limit?"""
+    if terminal.exclude and terminal.rx != _ANY_TEXT:
+        return False
+    bound = max(terminal.low, terminal.high or 0)
+    return (bound + 1) * _program_size(terminal.rx, terminal.encoding == "bytes") <= MAX_FITTING
+
+
 @lru_cache(maxsize=4096)
-def _program_size(rx: Rx, of_bytes: bool) -> int:
-    """About how many instructions an expression becomes; more than ``MAX_SURE`` where it may match nothing."""
+def _program_size(rx: Rx, of_bytes: bool) -> float:
+    """About how many instructions an expression becomes; infinite where that is not plain, or it may match nothing."""
     match rx:
         case _rx.Chars(ranges):
             spelled = any(low <= 0xFF if of_bytes else low < 0xD800 or high > 0xDFFF for low, high in ranges)
-            return 2 if spelled else MAX_SURE + 1
+            return 2 if spelled else inf
         case _rx.Concat(parts):
             return sum(_program_size(part, of_bytes) for part in parts)
         case _rx.Union(parts):
-            return sum(_program_size(part, of_bytes) for part in parts) + 5 * len(parts) if parts else MAX_SURE + 1
+            return sum(_program_size(part, of_bytes) for part in parts) + 5 * len(parts) if parts else inf
         case _rx.Repeat(body, low, high):
             return max(low + 1, high or 0) * (_program_size(body, of_bytes) + 3)
-    return MAX_SURE + 1
+    return inf
 
 
 def productive_rules(rules: dict[str, Expr], found: set[str], is_empty: IsEmpty) -> set[str]:

@@ -33,6 +33,7 @@ from constrain.automata.analysis import (
     productive_rules,
     prune,
     reachable,
+    surely_fits,
     surely_matches,
     terminal_nullable,
     why_empty,
@@ -41,7 +42,7 @@ from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter
 from constrain.automata.recursion import Component, components, left_calls, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
-from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Terminal
+from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Terminal, walk
 from constrain.kernels.layout import END
 
 MAX_CODE = 1 << 26
@@ -148,6 +149,8 @@ class ProgramBuilder:
             self._learn(grammar.start)
         except RecursionError:
             raise _too_deep() from None
+        if isinstance(rules, RulesOnDemand):
+            self._check_sizes(rules)
         self._warn_of_unused()
         self.program.start = self.rule(grammar.start)
         self.program.empty_text = grammar.start in self._nulls
@@ -213,6 +216,13 @@ class ProgramBuilder:
             reason = why_empty(lost[-1], rules, found, is_empty)
             warnings.warn(f"rule {lost[-1]!r} matches nothing: {reason}", GrammarWarning, stacklevel=6)
         return {other: prune(body, found, is_empty) for other, body in rules.items() if other in found}
+
+    def _check_sizes(self, rules: RulesOnDemand) -> None:
+        """Raise what parts that are not looked at yet would raise when their leaves are made."""
+        later = [body for name, body in rules.made.items() if name not in self._rules]
+        for node in (node for expr in (*later, *rules.parts) for node in walk(expr)):
+            if type(node) is Terminal and not surely_fits(node):
+                self._leaf(node)
 
     def _warn_of_unused(self) -> None:
         rules = self.grammar.rules

@@ -9,7 +9,7 @@ with no word written twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from threading import RLock
 from typing import Literal as OneOf
@@ -208,7 +208,8 @@ class RulesOnDemand(Mapping[str, Expr]):
     to both (they are owned, not copied). Whoever adds a waiting rule promises that it can be made, that it matches
     something but not the empty text, and that it begins with a literal or a terminal: so the compiler need not look at
     it before it is called. ``sound`` are the names of rules of which moreover no part matches nothing: neither need it
-    look at them then. Thread-safe.
+    look at them then. ``parts`` are expressions that rules to be made will contain and that may be too large to be
+    compiled, which should be known at once. Thread-safe.
     """
 
     def __init__(
@@ -218,10 +219,12 @@ class RulesOnDemand(Mapping[str, Expr]):
         sound: Set[str] = frozenset(),
         forget: Callable[[], None] = lambda: None,
         common: Common | None = None,
+        parts: Sequence[Expr] = (),
     ) -> None:
         """``forget`` is called when the rules are gone: it lets go of what making them needs. ``common``: rules of
         these names are those."""
         self.made, self.waiting, self.sound, self._forget, self.common = made, waiting, sound, forget, common
+        self.parts = parts
         self._lock = RLock()
 
     def __getitem__(self, name: str) -> Expr:

@@ -348,3 +348,11 @@ def test_sources(tmp_path: Path) -> None:
     assert accepts_text(event, '{"at": "2024-02-29"}') and not accepts_text(event, '{"at": "2023-02-29"}')
     with pytest.raises(GrammarError, match="Pydantic has no JSON Schema"):
         json_schema_grammar(type("Opaque", (), {}))
+
+
+def test_what_is_too_large_deep_inside_is_found_when_compiling() -> None:
+    """Not when a text gets there."""
+    large = {"type": "string", "pattern": "^(a|bc|def)*(x{1,500}y{1,500}){1,9}$", "maxLength": 100_000}
+    schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": large}}}}
+    with pytest.raises(LimitExceeded, match="pattern"):
+        constrain.compile(json_schema_grammar(schema), BYTES)

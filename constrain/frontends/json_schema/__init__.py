@@ -177,7 +177,8 @@ def finish_schema(lowering: Lowering) -> Grammar | Impossible:
         return Impossible(None, "every value would go on without end")
     rules: Mapping[str, Expr]
     if later:
-        rules = RulesOnDemand(made, later, lowering.sound, lowering.forget, lowering.layout.common)
+        parts = lowering.evident.unproved if lowering.evident else ()
+        rules = RulesOnDemand(made, later, lowering.sound, lowering.forget, lowering.layout.common, parts)
     else:
         rules = reachable_rules(made, "#") if lowering.left_out else made
     return Grammar("#", rules, tuple(lowering.unenforced.values()))

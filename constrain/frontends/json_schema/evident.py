@@ -20,7 +20,7 @@ from constrain.frontends.json_schema.outcome import Impossible, Outcome
 from constrain.frontends.json_schema.pointer import Path
 from constrain.frontends.json_schema.reading import BESIDE_TYPE, READERS, TYPE_BITS
 from constrain.frontends.json_schema.references import Resolver
-from constrain.ir.grammar import Seq, Terminal
+from constrain.ir.grammar import Expr, Ref, Seq, Terminal
 
 _OBJECT_WORDS = frozenset({"type", "properties", "required", "additionalProperties"})
 _ARRAY_WORDS = frozenset({"type", "items", "minItems", "maxItems"})
@@ -39,8 +39,8 @@ class Evident:
     ``closed``: ``properties`` alone means no others. ``may_be_long``: numbers may have any number of digits.
 
     ``ready`` are the outcomes by identity of the schema, ``left`` the schemas that were too deep to be looked at: they
-    are to be looked at again. ``partly`` are the identities of evident schemas of which some part, which a value can do
-    without, is not evident.
+    are to be looked at again. ``unproved`` are outcomes that may match nothing, or be too large. ``partly`` are the
+    identities of evident schemas of which some part, which a value can do without, is not evident.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Evident:
     ) -> None:
         self.ready: dict[int, Outcome] = {}
         self.left: list[Located] = []
+        self.unproved: list[Expr] = []
         self.partly: set[int] = set()
         self._branching: set[int] = set()
         self._resolver, self._closed, self._may_be_long, self._lower = resolver, closed, may_be_long, lower
@@ -76,6 +77,8 @@ class Evident:
         if not found:
             outcome = self.ready[id(schema)] = self._lower(located)
             found = _is_sure(outcome)
+            if not found and type(outcome) is not Impossible and type(outcome) is not Ref:
+                self.unproved.append(outcome)  # type: ignore[arg-type]
         self._known[id(schema)] = found
         self._depth -= 1
         return found
