@@ -182,6 +182,8 @@ class Evident:
             return False
         if utmost is not None and (utmost.__class__ is not int or utmost < fewest):
             return False
+        if utmost == 0:
+            return True  # nobody gets to see the items
         evident = self.holds((items, (path, "items")))
         if not evident:
             self.partly.add(id(schema))
