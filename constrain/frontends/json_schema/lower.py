@@ -49,7 +49,7 @@ from constrain.frontends.json_schema.references import Resolver
 from constrain.frontends.json_schema.strings import string_expr
 from constrain.frontends.json_schema.values import equality_key, spell_values
 from constrain.frontends.json_schema.witnesses import expand
-from constrain.ir.grammar import NEVER, Expr, Ref, Terminal
+from constrain.ir.grammar import NEVER, Expr, Ref, Seq, Terminal
 from constrain.ir.rx import NOTHING, Rx
 
 MAX_RULES = 8_000
@@ -100,7 +100,7 @@ class Lowering:
         self.evident = None
         if resolver.is_simple and not policy.at_once:
             long = policy.digits is None
-            self.evident = Evident(resolver, policy.closed, long, lambda located: self.lower(located, 1))
+            self.evident = Evident(resolver, policy.closed, long, self._lower_at_once)
         self.rules: dict[str, Expr] = {}
         self.later: dict[str, Callable[[], Expr]] = {}  # rules that are made when they are asked for
         self.sound = {ANY_NAME}  # rules without parts that match nothing
@@ -223,6 +223,14 @@ class Lowering:
                 key = frozenset((facts.key,))
                 name = self.names.get(key) or "#" + pointer(target[1])
                 return self._rule(key, target, name)
+
+    def _lower_at_once(self, located: Located) -> Outcome:
+        """The expression of a schema that is not evident. Arrays become rules: items are written twice, so that nesting
+        would double them each time."""
+        outcome = self.lower(located, 1)
+        if type(outcome) is Seq and not _ARRAY_WORDS.isdisjoint(located[0]):
+            return self.add_rule("#" + pointer(located[1]), outcome)
+        return outcome
 
     def _later(self, located: Located) -> Expr:
         """The reference to the rule of an evident schema."""
@@ -431,6 +439,9 @@ class Lowering:
 
     def _any_rule(self) -> Expr:
         return self.layout.any_rule
+
+
+_ARRAY_WORDS = frozenset({"items", "prefixItems", "contains"})
 
 
 def _numbers(values: Iterable[Any]) -> list[int | float]:
