@@ -112,6 +112,7 @@ def _counting(kernel: Callable[..., Any], name: str, calls: Counter[str]) -> Cal
         calls[name] += 1
         return kernel(*arguments)
 
+    counted.direct = counted  # type: ignore[attr-defined]
     return counted
 
 

@@ -356,3 +356,15 @@ def test_what_is_too_large_deep_inside_is_found_when_compiling() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": large}}}}
     with pytest.raises(LimitExceeded, match="pattern"):
         constrain.compile(json_schema_grammar(schema), BYTES)
+
+
+def test_what_stands_beside_a_reference_that_stands_alone() -> None:
+    """Until draft-07 it has no say, also where it looks like an object."""
+    schema = {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "definitions": {"a": {"type": "object", "properties": {"x": {"type": "integer"}}}},
+        "type": "array",
+        "items": {"$ref": "#/definitions/a", "properties": {"name": {"type": "string"}}},
+    }
+    assert accepts_text(schema, '[{"x": 1, "name": 2}]')
+    assert not accepts_text(schema, '[{"x": "1"}]')
