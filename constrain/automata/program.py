@@ -47,6 +47,7 @@ from constrain.kernels.layout import END
 
 MAX_CODE = 1 << 26
 LAST_RANK = 1 << 30  # leaves: nothing is called from inside one
+MANY = 64  # rules: for so many that have been made, one more is made ahead
 UNMADE = 0  # entry of a rule without code (at address 0 there is END); its rank is 0 too, so that it is met first
 
 NewLeaf = Callable[[Terminal], int]
@@ -170,6 +171,14 @@ class ProgramBuilder:
             self._rank(self._make_group(number))
         except RecursionError:
             raise _too_deep() from None
+
+    def make_wanted(self, number: int) -> None:
+        """Make the code of a rule that a kernel has called and, where a grammar turns out to need many, of some that
+        wait for longest: each time a kernel has to ask it begins anew."""
+        self.make(number)
+        for _ in range(min(len(self.program.names) // MANY, len(self._unmade))):
+            if self._unmade:
+                self.make(next(iter(self._unmade)))
 
     def make_all(self) -> None:
         """Make the code of all rules that have been mentioned."""

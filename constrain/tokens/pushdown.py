@@ -145,12 +145,14 @@ class PushdownAutomaton:
 
     def _advance_again(self, status: int, *arguments: int) -> int:
         """Do what the kernel has asked for until it can finish."""
-        for _ in range(MAX_ENDS):  # words that can be used up are ended in Python
+        ended = 0  # words: those that can be used up are ended in Python
+        while status < 0:
+            ended += status == ROW_WANTED
+            if ended > MAX_ENDS:
+                raise _too_many_words()
             self._grow(status)
             status = self._step(self._vocabulary_table, self._table, *arguments)
-            if status >= 0:
-                return status
-        raise _too_many_words()
+        return status
 
     # ---- in words ------------------------------------------------------------------------------------------
 
@@ -221,7 +223,7 @@ class PushdownAutomaton:
         if status == TOO_MANY_ENDS:
             raise _too_many_words()
         if status == RULE_WANTED:
-            self._builder.make(self.arena["WANTED"])
+            self._builder.make_wanted(self.arena["WANTED"])
             publish(self._builder, self.arena)
         elif status == ROWS_WANTED:
             make_room_for_answers(self.arena, self.vocabulary.words)

@@ -90,7 +90,7 @@ class Evident:
         return "properties" in schema or schema.get("additionalProperties").__class__ is dict
 
     def is_rule(self, schema: dict[str, Any]) -> bool:
-        """Is an evident schema worth a rule of its own: does lowering it cost something? References have one already."""
+        """Is an evident schema worth a rule of its own: does lowering it cost anything? References have one already."""
         if "$ref" in schema and "$ref" in self._words:
             return False
         if "properties" in schema or "anyOf" in schema or schema.get("additionalProperties").__class__ is dict:
