@@ -10,7 +10,7 @@ object is lowered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor, isfinite
+from math import floor
 from typing import Any
 
 from constrain.automata.analysis import surely_matches
@@ -30,6 +30,7 @@ _SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
 MAX_DEPTH = 20  # schemas looked at inside of each other; each costs a few Python frames
 MAX_FEWEST = 1000  # items
 MAX_BRANCHES = 100
+MAX_BOUND = 10**12
 
 
 class Evident:
@@ -201,12 +202,17 @@ def _is_scalar(schema: Any) -> bool:
 
 
 def _has_room(schema: dict[str, Any]) -> bool:
-    """Is there a whole number strictly between the bounds?"""
+    """Is there a whole number strictly between the bounds, which are short?"""
     bounds = [schema.get(word) for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
-    if not all(bound is None or (bound.__class__ in (int, float) and isfinite(bound)) for bound in bounds):
+    if not all(bound is None or _is_short(bound) for bound in bounds):
         return False
     lows, highs = ([bound for bound in pair if bound is not None] for pair in (bounds[:2], bounds[2:]))
     return not lows or not highs or floor(max(lows)) + 1 < min(highs)
+
+
+def _is_short(bound: Any) -> bool:
+    """Is this a number of few digits? (Of others the automaton may be too large.)"""
+    return bound.__class__ in (int, float) and -MAX_BOUND < bound < MAX_BOUND and round(bound, 3) == bound
 
 
 def _are_strings(values: Any) -> bool:
