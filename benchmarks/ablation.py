@@ -65,8 +65,9 @@ def _schema_at_once() -> Iterator[None]:
 def _nothing_in_common() -> Iterator[None]:
     make = RulesOnDemand.__init__
 
-    def without(self: RulesOnDemand, made: object, waiting: object, sound: object, forget: object, _: object) -> None:
-        make(self, made, waiting, sound, forget, None)  # type: ignore[arg-type]
+    def without(self: RulesOnDemand, *given: object) -> None:
+        made, waiting, sound, forget, _, parts = given
+        make(self, made, waiting, sound, forget, None, parts)  # type: ignore[arg-type]
 
     with patch.object(RulesOnDemand, "__init__", without):
         yield
