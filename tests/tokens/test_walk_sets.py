@@ -15,7 +15,8 @@ from constrain.bits import allocate
 from constrain.errors import GrammarError
 from constrain.ir.grammar import Grammar
 from constrain.testing import byte_vocabulary
-from constrain.tokens.pushdown import MASKS, PushdownAutomaton
+from constrain.tokens.beginnings import MASKS
+from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore::constrain.errors.GrammarWarning")
