@@ -31,11 +31,10 @@ from constrain.ir.grammar import (
     children,
     show,
 )
-from constrain.ir.rx import Rx, is_nullable
+from constrain.ir.rx import ANY_TEXT, Rx, is_nullable
 
 MAX_SURE = 400  # instructions
 MAX_FITTING = 1 << 20  # instructions times bound on the length: far below the limits of leaves
-_ANY_TEXT: Rx = _rx.repeat(_rx.ANY_CHAR, 0, None)
 
 IsEmpty = Callable[[Terminal], bool]
 
@@ -155,16 +154,16 @@ def nullable_joined(expr: Joined, rules: set[str]) -> bool:
 def surely_matches(terminal: Terminal) -> bool:
     """Is it plain, without making its automaton, that a terminal matches something and that the automaton is small?"""
     rx = terminal.rx
-    if terminal.exclude and rx != _ANY_TEXT:
+    if terminal.exclude and rx != ANY_TEXT:
         return False
     if terminal.low or terminal.high is not None:
-        return rx == _ANY_TEXT and (terminal.high is None or terminal.low <= terminal.high)
+        return rx == ANY_TEXT and (terminal.high is None or terminal.low <= terminal.high)
     return _program_size(rx, terminal.encoding == "bytes") <= MAX_SURE
 
 
 def surely_fits(terminal: Terminal) -> bool:
     """Is it plain that making the automaton of a terminal meets no limit?"""
-    if terminal.exclude and terminal.rx != _ANY_TEXT:
+    if terminal.exclude and terminal.rx != ANY_TEXT:
         return False
     bound = max(terminal.low, terminal.high or 0)
     return (bound + 1) * _program_size(terminal.rx, terminal.encoding == "bytes") <= MAX_FITTING

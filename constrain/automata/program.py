@@ -182,10 +182,9 @@ class ProgramBuilder:
 
     def make_all(self) -> None:
         """Make the code of all rules that have been mentioned."""
-        unmade = (number for number, entry in enumerate(self.program.entries) if entry == UNMADE)
-        while (number := next(unmade, None)) is not None:
-            self.make(number)
-            unmade = (number for number, entry in enumerate(self.program.entries) if entry == UNMADE)
+        for number, entry in enumerate(self.program.entries):  # grows
+            if entry == UNMADE:
+                self.make(number)
 
     # ---- what must be known of a rule ------------------------------------------------------------------------
 
@@ -298,12 +297,12 @@ class ProgramBuilder:
 
     # ---- code ------------------------------------------------------------------------------------------------
 
-    def _make_group(self, number: int) -> dict[str, set[str]]:
+    def _make_group(self, number: int) -> dict[int, set[int]]:
         """Emit a rule and all without code that it can call before it reads a byte; the calls of those that make any.
 
         Rules that a front end vouches for begin with a byte, so they need not be made together with their callers.
         """
-        group: dict[str, set[str]] = {}
+        group: dict[int, set[int]] = {}
         waiting = [number]
         for member in waiting:  # grows
             name, body = self._unmade.pop(member)
@@ -311,12 +310,11 @@ class ProgramBuilder:
             if body is None and name not in self._rules:
                 self._learn(name)
             calls = left_calls(self._emit(member, name, body), self._nulls)
-            called = [self._numbers[other] for other in calls if other in self._rules]
-            waiting += [other for other in called if other in self._unmade and other not in waiting]
-            group[str(member)] = {str(other) for other in called}
             if not calls:
                 self._set(member, self.program.entries[member], LAST_RANK - 1)
-                del group[str(member)]
+                continue
+            called = group[member] = {self._numbers[other] for other in calls if other in self._rules}
+            waiting += [other for other in called if other in self._unmade and other not in waiting]
         return {member: calls & group.keys() for member, calls in group.items()}
 
     def _emit(self, number: int, name: str, body: Expr | None) -> Expr:
@@ -333,14 +331,14 @@ class ProgramBuilder:
             raise LimitExceeded("size of the grammar program", len(code), MAX_CODE)
         return body
 
-    def _rank(self, group: dict[str, set[str]]) -> None:
+    def _rank(self, group: dict[int, set[int]]) -> None:
         """Callers before callees. Nothing that has code calls a new rule before it reads a byte (it would have been
         made together with it), so new ranks are lower than all others."""
         order = strongly_connected(group) if len(group) > 1 else [list(group)]
-        for names in order:  # callees first
+        for numbers in order:  # callees first
             self._last_rank -= 1
-            for name in names:
-                self._set(int(name), self.program.entries[int(name)], self._last_rank)
+            for number in numbers:
+                self._set(number, self.program.entries[number], self._last_rank)
 
 
 def _no_leaf(terminal: Terminal) -> int:

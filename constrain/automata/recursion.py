@@ -10,12 +10,15 @@ size for each rule of it, and lists become loops.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from constrain.automata.analysis import NonEmpty, nullable
 from constrain.errors import GrammarError
 from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, expand_joined
 
+Name = TypeVar("Name", bound=Hashable)
 Split = tuple[list[tuple[str, Expr]], list[Expr]]
 
 
@@ -144,13 +147,13 @@ def _split_seq(parts: tuple[Expr, ...], inside: set[str], nulls: set[str]) -> Sp
     return lefts, rest
 
 
-def strongly_connected(calls: dict[str, set[str]]) -> list[list[str]]:
+def strongly_connected(calls: dict[Name, set[Name]]) -> list[list[Name]]:
     """Strongly connected components, callees before callers (Tarjan 1972, iterative)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    result: list[list[str]] = []
+    index: dict[Name, int] = {}
+    low: dict[Name, int] = {}
+    stack: list[Name] = []
+    on_stack: set[Name] = set()
+    result: list[list[Name]] = []
     for root in calls:
         if root in index:
             continue

@@ -13,7 +13,6 @@ from constrain.ir.grammar import Grammar, Terminal
 from constrain.ir.rx import Rx
 
 Dialect = Literal["python", "ecma"]
-_ANY_TEXT = rx.repeat(rx.ANY_CHAR, 0, None)
 _ANY_BYTES = rx.repeat(rx.ANY_BYTE, 0, None)
 
 
@@ -56,7 +55,7 @@ def _parse(pattern: str | bytes, flags: int, dialect: Dialect) -> Node:
 
 def _anywhere(node: Node, is_text: bool) -> Node:
     """Any text before and after; none where the pattern begins or ends with an anchor, which would refuse it."""
-    around = _ANY_TEXT if is_text else _ANY_BYTES
+    around = rx.ANY_TEXT if is_text else _ANY_BYTES
     parts = node.parts if isinstance(node, Sequenced) else (node,)
     first, last = parts[0], parts[-1]
     before = () if isinstance(first, Anchor) and first.kind == "start" else (around,)

@@ -204,6 +204,9 @@ def repeat(body: Rx, low: int, high: int | None) -> Rx:
     return body if (low, high) == (1, 1) else Repeat(body, low, high)
 
 
+ANY_TEXT: Rx = repeat(ANY_CHAR, 0, None)
+
+
 def intersect(parts: Iterable[Rx]) -> Rx:
     """What all parts match; sets of single symbols are intersected at once."""
     flat: dict[Rx, None] = {}

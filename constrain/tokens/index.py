@@ -41,7 +41,6 @@ from constrain.tokens.storage import zeros
 from constrain.vocab.vocabulary import Vocabulary
 
 ENCODINGS = {"bytes": BYTES, "utf8": UTF8, "json": JSON}
-_ANY_TEXT = _rx.repeat(_rx.ANY_CHAR, 0, None)
 WEIGH_EVERY = 64  # states and leaf instructions between two looks at the bound
 MEMORY = 1 << 30  # default bound of an index, in bytes: half of it for dense rows, half for leaf automata
 MAX_ALIVE = 1 << 26  # bytes of one leaf's window table
@@ -210,7 +209,7 @@ class VocabularyIndex:
 
     def _excluding(self, terminal: Terminal) -> int:
         """Any JSON string but some words: the plain leaf with a trie of words beside it. Others: by complement."""
-        if terminal.encoding != "json" or terminal.rx != _ANY_TEXT or terminal.low or terminal.high is not None:
+        if terminal.encoding != "json" or terminal.rx != _rx.ANY_TEXT or terminal.low or terminal.high is not None:
             return self.leaf(Terminal(terminal.language, terminal.encoding, terminal.low, terminal.high))
         plain = self.arena.array("S_LEAF")[self.leaf(Terminal(terminal.rx, terminal.encoding))]
         text = np.frombuffer("".join(terminal.exclude).encode("utf-32-le", "surrogatepass"), np.int32)

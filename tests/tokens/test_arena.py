@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from hammer import run_at_once
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,16 +146,7 @@ def test_growing_beside_kernels_of_other_threads_loses_nothing() -> None:
             for text in texts:
                 assert busy.advance_bytes(busy.start(), text)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work) for work in (grow, read, read)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    run_at_once([threading.Thread(target=work) for work in (grow, read, read)])
     reached = {text: busy.advance_bytes(busy.start(), text) for text in texts}
     expected = {text: quiet.advance_bytes(quiet.start(), text) for text in texts}
     assert busy.arena["state"] == quiet.arena["state"], "an item that was lost would have been interned again"

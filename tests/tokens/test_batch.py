@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from random import Random
 
 import numpy as np
 import pytest
 from adapters.dfa_automaton import DfaAutomaton
+from hammer import run_at_once
 
 import constrain
 from constrain.bits import allocate
@@ -301,14 +301,5 @@ def test_many_threads_on_one_cold_vocabulary(expected) -> None:
         except BaseException as error:
             wrong.append(error)
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    run_at_once([threading.Thread(target=work, args=(seed,)) for seed in range(4)])
     assert wrong == []

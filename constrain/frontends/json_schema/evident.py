@@ -18,7 +18,7 @@ from constrain.errors import UnsupportedSchema
 from constrain.frontends.json_schema.facts import Located
 from constrain.frontends.json_schema.outcome import Impossible, Outcome
 from constrain.frontends.json_schema.pointer import Path
-from constrain.frontends.json_schema.reading import BESIDE_TYPE, READERS, TYPE_BITS
+from constrain.frontends.json_schema.reading import BESIDE_TYPE, READERS, TYPE_BITS, only_type
 from constrain.frontends.json_schema.references import Resolver
 from constrain.ir.grammar import Expr, Ref, Seq, Terminal
 
@@ -26,7 +26,7 @@ _OBJECT_WORDS = frozenset({"type", "properties", "required", "additionalProperti
 _ARRAY_WORDS = frozenset({"type", "items", "minItems", "maxItems"})
 _WORDS = frozenset(READERS)
 _NUMBER_WORDS = frozenset({"type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-_SCALARS = frozenset({"string", "integer", "number", "boolean", "null"})
+_SCALARS = frozenset(TYPE_BITS) - {"object", "array"}
 MAX_DEPTH = 20  # schemas looked at inside of each other; each costs a few Python frames
 MAX_FEWEST = 1000  # items
 MAX_BRANCHES = 100
@@ -171,7 +171,7 @@ class Evident:
             return False
         base, evident, holds = (path, "properties"), True, self.holds
         for name, value in properties.items():
-            if not _is_scalar(value) and not holds((value, (base, name))):
+            if only_type(value) not in _SCALARS and not holds((value, (base, name))):
                 self.partly.add(id(schema))
                 evident = evident and name not in required
         others = additional is not False and holds((additional, (path, "additionalProperties")))
@@ -191,14 +191,6 @@ class Evident:
         if not evident:
             self.partly.add(id(schema))
         return evident or not fewest
-
-
-def _is_scalar(schema: Any) -> bool:
-    """Is this nothing but one of the types that need no look?"""
-    if schema.__class__ is not dict:
-        return False
-    kind = schema.get("type")
-    return kind.__class__ is str and kind in _SCALARS and (len(schema) == 1 or BESIDE_TYPE.isdisjoint(schema))
 
 
 def _has_room(schema: dict[str, Any]) -> bool:

@@ -9,12 +9,23 @@ from constrain.automata.regions import regions
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.json_schema.facts import STRING, Branch, Facts, Keys, Located, Refusal, Text
 from constrain.frontends.json_schema.formats import string_format, why_not_regular
-from constrain.frontends.json_schema.layout import ANY_TEXT
 from constrain.frontends.json_schema.matching import matches
 from constrain.frontends.json_schema.pointer import Path, pointer
 from constrain.frontends.regex import regex_to_rx
 from constrain.ir import rx as _rx
-from constrain.ir.rx import ANY_CHAR, EPSILON, NOTHING, Rx, complement, concat, intersect, literal, repeat, union
+from constrain.ir.rx import (
+    ANY_CHAR,
+    ANY_TEXT,
+    EPSILON,
+    NOTHING,
+    Rx,
+    complement,
+    concat,
+    intersect,
+    literal,
+    repeat,
+    union,
+)
 
 MAX_TEXTS = 40  # patterns of one string
 MAX_FEW = 16  # strings of a pattern that are compared one by one

@@ -12,10 +12,9 @@ from functools import lru_cache
 
 from constrain.frontends.json_schema.numbers import any_integer, any_number
 from constrain.ir.grammar import EMPTY, Bag, Choice, Common, Expr, Item, Literal, Ref, Repeat, Seq, Terminal
-from constrain.ir.rx import ANY_CHAR, Rx, chars, repeat
+from constrain.ir.rx import ANY_TEXT, Rx, chars, repeat
 
 ANY_NAME = "any"  # the rule of all JSON values; other rules are called by JSON pointers, which begin with "#"
-ANY_TEXT: Rx = repeat(ANY_CHAR, 0, None)
 QUOTE: Expr = Literal(b'"')
 ANY_STRING: Expr = Seq(QUOTE, Terminal(ANY_TEXT, "json", name="string"))
 NULL_VALUE: Expr = Literal(b"null")

@@ -44,7 +44,7 @@ from constrain.frontends.json_schema.objects import evident_object, object_expr
 from constrain.frontends.json_schema.outcome import Impossible, Outcome, union_of
 from constrain.frontends.json_schema.pointer import MAX_DEPTH, Path, malformed, pointer
 from constrain.frontends.json_schema.quick import Quick
-from constrain.frontends.json_schema.reading import BESIDE_TYPE, Reader
+from constrain.frontends.json_schema.reading import Reader, only_type
 from constrain.frontends.json_schema.references import Resolver
 from constrain.frontends.json_schema.strings import string_expr
 from constrain.frontends.json_schema.values import equality_key, spell_values
@@ -175,10 +175,9 @@ class Lowering:
             hint = "name the schemas that stand in many places under $defs"
             raise LimitExceeded("schemas in the grammar, each in its place", self.size, MAX_EXPRESSIONS, hint)
         if type(schema) is dict:
-            if BESIDE_TYPE.isdisjoint(schema):
-                kind = schema.get("type")
-                if kind.__class__ is str and kind in self.plain:
-                    return self.plain[kind]
+            kind = only_type(schema)
+            if kind in self.plain:
+                return self.plain[kind]
             if self.evident is not None:
                 holds, known = self.evident.holds(located), self.evident.ready.get(id(schema))
                 if known is not None:

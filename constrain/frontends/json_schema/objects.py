@@ -14,14 +14,14 @@ from constrain.automata.regions import Region, regions
 from constrain.errors import LimitExceeded
 from constrain.frontends.json_schema.facts import Facts, Keys, Located, Text, all_of, asked_of_member, both
 from constrain.frontends.json_schema.languages import few_words, is_nothing, meet_rx
-from constrain.frontends.json_schema.layout import ANY_TEXT, QUOTE
+from constrain.frontends.json_schema.layout import QUOTE
 from constrain.frontends.json_schema.matching import matches
 from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome, union_of
 from constrain.frontends.json_schema.pointer import Path, pointer
 from constrain.frontends.json_schema.values import spell_string
 from constrain.frontends.json_schema.witnesses import declared_names, partitions
 from constrain.ir.grammar import Bag, Expr, Item, Joined, Seq, Terminal
-from constrain.ir.rx import Rx, literal, union
+from constrain.ir.rx import ANY_TEXT, Rx, literal, union
 
 MAX_WORDS = 64  # keys that a pattern may admit to count as declared
 _ANYTHING: Located = (True, None)

@@ -454,3 +454,11 @@ READERS: dict[str, Callable[[_Reading, Any], None]] = {
 MEMBER_WORDS = frozenset({"properties", "patternProperties", "additionalProperties"})
 BESIDE_TYPE = frozenset(READERS) - {"type"}  # a schema without these says nothing but its type
 _VALUE_WORDS = frozenset({"const", "enum", "title", "description", "$comment"})
+
+
+def only_type(schema: Any) -> str | None:
+    """The type of a schema that says nothing else, as nearly all scalars are; ``None`` for others."""
+    if schema.__class__ is not dict or not BESIDE_TYPE.isdisjoint(schema):
+        return None
+    kind = schema.get("type")
+    return kind if kind.__class__ is str else None

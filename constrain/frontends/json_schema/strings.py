@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from constrain.frontends.json_schema.facts import Facts, lower_bound
-from constrain.frontends.json_schema.layout import ANY_STRING, ANY_TEXT, QUOTE
+from constrain.frontends.json_schema.layout import ANY_STRING, QUOTE
 from constrain.frontends.json_schema.outcome import Impossible, Lowerer, Outcome
 from constrain.ir import rx as _rx
 from constrain.ir.grammar import Seq, Terminal
-from constrain.ir.rx import NOTHING, Rx, repeat
+from constrain.ir.rx import ANY_TEXT, NOTHING, Rx, repeat
 
 _MANY = 1 << 62  # stands for "no bound" in sums and comparisons
 
