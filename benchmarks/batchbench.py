@@ -17,13 +17,12 @@ from time import perf_counter_ns, thread_time_ns
 from typing import Any, Protocol
 
 import numpy as np
-from llguidance import LLExecutor
 
 import constrain
 from benchmarks import machine
 from benchmarks.corpus import Corpus
-from benchmarks.engines.base import Refused
-from benchmarks.engines.llguidance import Llguidance
+from benchmarks.engines import create
+from benchmarks.engines.base import Engine, Refused
 from benchmarks.maskbench import Job, Jobs
 from benchmarks.tables import table
 from benchmarks.tokenizer import Tokenizer, find_tokenizer, read_tokenizer
@@ -73,13 +72,15 @@ class Theirs:
 
     def __init__(self, jobs: Sequence[Job], tokenizer: Tokenizer, *, rows: int, threads: int) -> None:
         self.name = f"llguidance, executor, threads: {threads}" if threads else "llguidance, a call for each row"
-        engine = Llguidance()
+        engine = create("llguidance")
         engine.prepare(tokenizer)
         self.matchers = [engine.compile(jobs[row % len(jobs)].schema)[1] for row in range(rows)]
         self.matrix = allocate(tokenizer.width, rows=rows)
         self.bytes = self.matrix[0].nbytes
         self.address = self.matrix.ctypes.data
         if threads:
+            from llguidance import LLExecutor  # an extra of the benchmarks, missing where only the tests run
+
             self.executor = LLExecutor(num_threads=threads)
         self.step = self._together if threads else self._one_by_one
 
@@ -131,7 +132,7 @@ def run(drivers: Sequence[Driver], jobs: Sequence[Job], rows: int, steps: int, c
 def fit(jobs: Jobs, tokenizer: Tokenizer, count: int) -> list[Job]:
     """Jobs with two valid texts or more that both engines compile, and write."""
     vocabulary = constrain.vocabulary(str(tokenizer.path), width=tokenizer.width, eos=list(tokenizer.eos))
-    rival = Llguidance()
+    rival = create("llguidance")
     rival.prepare(tokenizer)
     chosen: list[Job] = []
     for job in jobs:
@@ -141,7 +142,7 @@ def fit(jobs: Jobs, tokenizer: Tokenizer, count: int) -> list[Job]:
     return chosen
 
 
-def _writes(job: Job, texts: Sequence[Sequence[int]], vocabulary: constrain.Vocabulary, rival: Llguidance) -> bool:
+def _writes(job: Job, texts: Sequence[Sequence[int]], vocabulary: constrain.Vocabulary, rival: Engine) -> bool:
     try:
         automaton = constrain.compile(constrain.json_schema(job.schema), vocabulary)
         matcher = rival.compile(job.schema)[1]

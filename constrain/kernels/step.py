@@ -135,31 +135,42 @@ def normalise(g: Any, first: Any, last: Any) -> Any:
     return kept
 
 
+@inline
+def hash_configurations(g: Any, first: Any, last: Any) -> Any:
+    """A hash of ``W[first:last]``."""
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    key = 23
+    for i in range(first, last):
+        key = mix(mix(key, p[i]), s[i])
+    return key
+
+
+@inline
+def are_configurations(g: Any, positions: Any, stacks: Any, start: Any, first: Any, size: Any) -> Any:
+    """Are ``size`` pairs from ``start`` on those of ``W`` from ``first`` on?"""
+    p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    for i in range(size):
+        if positions[start + i] != p[first + i] or stacks[start + i] != s[first + i]:
+            return False
+    return True
+
+
 @helper
 def intern_state(g: Any, first: Any, last: Any) -> Any:
     """The state whose configurations are ``W[first:last]`` (normalised); negative: grow and retry."""
     if first == last:
         return NO_STATE
     p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
-    key = 23
-    for i in range(first, last):
-        key = mix(mix(key, p[i]), s[i])
-    size = last - first
+    key, size = hash_configurations(g, first, last), last - first
     hashes, table = i32(g, GA.state_hash), i32(g, GA.state_table)
     starts, sizes = i32(g, GA.Q_FROM), i32(g, GA.Q_SIZE)
     positions, stacks = i32(g, GA.C_POSITION), i32(g, GA.C_STACK)
     slot = find(room(g, GA.state_table), key)
     while table[slot] != 0:
         state = table[slot]
-        if hashes[state] == key and sizes[state] == size:
-            same = True
-            for i in range(size):
-                k = starts[state] + i
-                if positions[k] != p[first + i] or stacks[k] != s[first + i]:
-                    same = False
-                    break
-            if same:
-                return state
+        is_like = hashes[state] == key and sizes[state] == size
+        if is_like and are_configurations(g, positions, stacks, starts[state], first, size):
+            return state
         slot = (slot + 1) & (room(g, GA.state_table) - 1)
     state = g[GN.state]
     if state >= room(g, GA.state_hash):

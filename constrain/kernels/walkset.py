@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.intern import find, publish
 from constrain.kernels.jit import helper
 from constrain.kernels.layout import END_PC, G_FULL, GA, GN, LEAF, SUSPECT
 from constrain.kernels.pointers import i32, room
 from constrain.kernels.stack import add_item, add_returns, begin_items, close
-from constrain.kernels.step import normalise
+from constrain.kernels.step import are_configurations, hash_configurations, normalise
 
 NOT_MADE, NOWHERE = 0, -1  # D_TARGET: no closure made yet; nothing can be read after it
 
@@ -36,21 +36,16 @@ def begin_sets(g: Any) -> None:
 def intern_set(g: Any, first: Any, last: Any) -> Any:
     """The set ``W[first:last]`` (normalised); 0 if there is no room for it in the cache; negative: grow and retry."""
     p, s = i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
-    key, size = 37, last - first
-    for i in range(first, last):
-        key = mix(mix(key, p[i]), s[i])
+    key, size = hash_configurations(g, first, last), last - first
     hashes, table = i32(g, GA.walkset_hash), i32(g, GA.walkset_table)
     starts, sizes = i32(g, GA.Z_FROM), i32(g, GA.Z_SIZE)
     positions, stacks = i32(g, GA.Z_POSITION), i32(g, GA.Z_STACK)
     slot = find(room(g, GA.walkset_table), key)
     while table[slot] != 0:
         item = table[slot]
-        if hashes[item] == key and sizes[item] == size:
-            k = 0
-            while k < size and positions[starts[item] + k] == p[first + k] and stacks[starts[item] + k] == s[first + k]:
-                k += 1
-            if k == size:
-                return item
+        is_like = hashes[item] == key and sizes[item] == size
+        if is_like and are_configurations(g, positions, stacks, starts[item], first, size):
+            return item
         slot = (slot + 1) & (room(g, GA.walkset_table) - 1)
     item, begin = g[GN.walkset], g[GN.walkmember]
     if begin + size > g[GN.MEMBERS]:
