@@ -12,11 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from threading import RLock
+from typing import TYPE_CHECKING
 from typing import Literal as OneOf
 
 from constrain.errors import ConstrainError
 from constrain.ir import rx as _rx
 from constrain.ir.rx import Rx
+
+if TYPE_CHECKING:
+    from constrain.ir.lexing import Lexing
 
 Encoding = OneOf["utf8", "bytes", "json"]
 
@@ -260,11 +264,13 @@ class Grammar:
     """Immutable set of rules. ``rules[start]`` is the whole language; ``str(grammar)`` prints it.
 
     ``unenforced``: what its source asks for besides, where the front end was told to leave such things out.
+    ``lexing``: what reads the tokens, in grammars whose leaves are ``Token`` (``ir/lexing.py``).
     """
 
     start: str
     rules: Mapping[str, Expr]
     unenforced: tuple[ConstrainError, ...] = ()
+    lexing: Lexing | None = None
 
     def __str__(self) -> str:
         width = max(map(len, self.rules), default=0)

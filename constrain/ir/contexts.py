@@ -1,0 +1,200 @@
+"""A grammar over tokens as one over bytes: rules for each pair of contexts, before and after.
+
+The product of the grammar with its contexts (Bar-Hillel, Perles and Shamir 1961). Exact, with nothing that leads
+nowhere, and large: the pushdown machine follows contexts itself where it can (``automata/program.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from constrain.errors import LimitExceeded
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq
+from constrain.ir.lexing import Lexing, Token
+
+MAX_CONTEXTS = 2_000
+MAX_RULES = 200_000
+
+
+def spelled_out(grammar: Grammar) -> Grammar:
+    """The same language without tokens. Raises ``LimitExceeded`` where contexts or rules are too many."""
+    if grammar.lexing is None:
+        return grammar
+    return _Product(grammar, grammar.lexing).grammar()
+
+
+class Outcomes:
+    """``of(expr, context)``: the contexts in which ``expr``, begun in ``context``, can end. Least fixpoint."""
+
+    def __init__(self, grammar: Grammar, lexing: Lexing) -> None:
+        self.rules, self.lexing = grammar.rules, lexing
+        self.found: dict[tuple[str, int], set[int]] = {}
+        self.users: dict[tuple[str, int], set[tuple[str, int]]] = {}
+        self.todo: list[tuple[str, int]] = []
+        self.reader: tuple[str, int] | None = None
+        self.after: dict[int, frozenset[int]] = {}
+
+    def solve(self) -> None:
+        """Until nothing changes."""
+        while self.todo:
+            key = self.todo.pop()
+            self.reader = key
+            found = self.of(self.rules[key[0]], {key[1]})
+            self.reader = None
+            if not found <= self.found[key]:
+                self.found[key] |= found
+                self.todo.extend(self.users.get(key, ()))
+            if len(self.found) > MAX_RULES:
+                raise LimitExceeded("rules for each context", len(self.found), MAX_RULES)
+
+    def of(self, expr: Expr, contexts: Iterable[int]) -> set[int]:
+        """All ends of ``expr`` begun in any of the contexts, as far as they are known."""
+        now = set(contexts)
+        match expr:
+            case Token():
+                return {end for c in now for way in self.lexing.ways(c, expr.number) for end in self.skip(way.after)}
+            case Ref():
+                return {end for c in now for end in self.rule(expr.name, c)}
+            case Seq():
+                for part in expr.parts:
+                    now = self.of(part, now)
+                return now
+            case Choice():
+                return {end for part in expr.parts for end in self.of(part, now)}
+            case Repeat(low=1, high=None):
+                found, new = set[int](), now
+                while new:
+                    new = self.of(expr.body, new) - found
+                    found |= new
+                return found
+        raise TypeError(f"not an expression over tokens: {expr!r}")
+
+    def rule(self, name: str, context: int) -> set[int]:
+        """The same for a rule; who asks is told when it changes."""
+        key = (name, context)
+        if key not in self.found:
+            self.found[key] = set()
+            self.todo.append(key)
+        if self.reader is not None:
+            self.users.setdefault(key, set()).add(self.reader)
+        return self.found[key]
+
+    def skip(self, context: int) -> frozenset[int]:
+        """This context and those behind blanks."""
+        if context not in self.after:
+            found, todo = {context}, [context]
+            for each in todo:  # grows
+                new = {way.after for way in self.lexing.blanks(each)} - found
+                found |= new
+                todo += new
+            self.after[context] = frozenset(found)
+            if len(self.after) > MAX_CONTEXTS:
+                raise LimitExceeded("contexts of a lexer", len(self.after), MAX_CONTEXTS)
+        return self.after[context]
+
+
+class _Product:
+    def __init__(self, grammar: Grammar, lexing: Lexing) -> None:
+        self.source, self.lexing = grammar, lexing
+        self.outcomes = Outcomes(grammar, lexing)
+        self.rules: dict[str, Expr] = {}
+        self.todo: list[tuple[str, int, int]] = []
+
+    def grammar(self) -> Grammar:
+        top = "text"
+        while top in self.source.rules:
+            top = f"_{top}"
+        start, end = self.source.start, Token(self.lexing.end)
+        whole = Seq(Ref(start), end)
+        firsts = self.outcomes.skip(self.lexing.first)
+        for first in firsts:
+            self.outcomes.rule(start, first)
+        self.outcomes.solve()
+        parts = []
+        for first in sorted(firsts):
+            for last in sorted(self.outcomes.of(whole, {first})):
+                parts.append(Seq(self.blanks(self.lexing.first, first), self.expr(whole, first, last)))
+        self.rules[top] = Choice(*parts)
+        while self.todo:
+            name, before, after = self.todo.pop()
+            self.rules[_name(name, before, after)] = self.expr(self.source.rules[name], before, after)
+            if len(self.rules) > MAX_RULES:
+                raise LimitExceeded("rules for each pair of contexts", len(self.rules), MAX_RULES)
+        return Grammar(top, self.rules, self.source.unenforced)
+
+    def expr(self, expr: Expr, before: int, after: int) -> Expr:
+        """What leads from one context to the other."""
+        match expr:
+            case Token():
+                return self.token(expr.number, before, after)
+            case Ref():
+                return self.ref(expr.name, before, after)
+            case Choice():
+                return _either(self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before}))
+            case Seq():
+                return self.sequence(expr.parts, before, after)
+            case Repeat():
+                return self.repeat(expr, before, after)
+        raise TypeError(f"not an expression over tokens: {expr!r}")
+
+    def ref(self, name: str, before: int, after: int) -> Expr:
+        key = _name(name, before, after)
+        if key not in self.rules:
+            self.rules[key] = NEVER
+            self.todo.append((name, before, after))
+        return Ref(key)
+
+    def sequence(self, parts: tuple[Expr, ...], before: int, after: int) -> Expr:
+        if not parts:
+            return EMPTY if before == after else NEVER
+        if len(parts) == 1:
+            return self.expr(parts[0], before, after)
+        ways = []
+        for middle in sorted(self.outcomes.of(parts[0], {before})):
+            if after in self.outcomes.of(Seq(*parts[1:]), {middle}):
+                ways.append(Seq(self.expr(parts[0], before, middle), self.sequence(parts[1:], middle, after)))
+        return _either(ways)
+
+    def repeat(self, expr: Repeat, before: int, after: int) -> Expr:
+        """A rule of its own: one round, then perhaps others."""
+        key = f"repeat {id(expr)} {before} {after}"
+        if key not in self.rules:
+            self.rules[key] = NEVER
+            ways: list[Expr] = []
+            for middle in sorted(self.outcomes.of(expr.body, {before})):
+                once = self.expr(expr.body, before, middle)
+                if middle == after:
+                    ways.append(once)
+                if after in self.outcomes.of(expr, {middle}):
+                    ways.append(Seq(once, self.repeat(expr, middle, after)))
+            self.rules[key] = _either(ways)
+        return Ref(key)
+
+    def token(self, number: int, before: int, after: int) -> Expr:
+        return _either(
+            Seq(EMPTY if way.terminal is None else way.terminal, self.blanks(way.after, after))
+            for way in self.lexing.ways(before, number)
+            if after in self.outcomes.skip(way.after)
+        )
+
+    def blanks(self, before: int, after: int) -> Expr:
+        """Any number of blanks."""
+        key = f"blanks {before} {after}"
+        if key not in self.rules:
+            self.rules[key] = NEVER
+            ways: list[Expr] = [EMPTY] if before == after else []
+            for way in self.lexing.blanks(before):
+                if after in self.outcomes.skip(way.after):
+                    assert way.terminal is not None, "blanks read something"
+                    ways.append(Seq(way.terminal, self.blanks(way.after, after)))
+            self.rules[key] = _either(ways)
+        return Ref(key)
+
+
+def _either(parts: Iterable[Expr]) -> Expr:
+    ways = tuple(parts)
+    return ways[0] if len(ways) == 1 else Choice(*ways)
+
+
+def _name(name: str, before: int, after: int) -> str:
+    return f"{name} {before} {after}"
