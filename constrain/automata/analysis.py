@@ -28,9 +28,11 @@ from constrain.ir.grammar import (
     RulesOnDemand,
     Seq,
     Terminal,
+    Token,
     children,
     show,
 )
+from constrain.ir.lexing import Enter
 from constrain.ir.rx import ANY_TEXT, Rx, is_nullable
 
 MAX_SURE = 400  # instructions
@@ -135,8 +137,8 @@ def nullable(expr: Expr, rules: set[str]) -> bool:
         return expr.low == 0 or nullable(expr.body, rules)  # type: ignore[attr-defined]
     if kind is Terminal:
         return terminal_nullable(expr)  # type: ignore[arg-type]
-    if kind is NonEmpty:
-        return False
+    if kind is NonEmpty or kind is Token or kind is Enter:
+        return False  # what reads nothing here has its effect on what follows
     if kind is Bag:
         return expr.low == 0 and not any(item.low for item in expr.items)  # type: ignore[attr-defined]
     assert isinstance(expr, Joined)
@@ -200,7 +202,7 @@ def productive_rules(rules: dict[str, Expr], found: set[str], is_empty: IsEmpty)
 def productive(expr: Expr, rules: set[str], is_empty: IsEmpty) -> bool:
     """Does the expression match anything, given the productive rules?"""
     kind = type(expr)
-    if kind is Literal:
+    if kind is Literal or kind is Token or kind is Enter:
         return True
     if kind is Terminal:
         return not is_empty(expr)  # type: ignore[arg-type]

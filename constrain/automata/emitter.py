@@ -7,8 +7,9 @@ from typing import Protocol
 
 from constrain.automata.analysis import NonEmpty, nullable
 from constrain.automata.recursion import Component
-from constrain.ir.grammar import Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal
-from constrain.kernels.layout import BAG, CALL, JUMP, LOOP, OPTION, RETURN, SPLIT, TAIL
+from constrain.ir.grammar import Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, Token
+from constrain.ir.lexing import Enter
+from constrain.kernels.layout import BAG, CALL, CONTEXT, JUMP, LOOP, OPTION, PROBE, RETURN, SPLIT, TAIL, TOKEN
 
 
 class Rules(Protocol):
@@ -25,6 +26,12 @@ class Rules(Protocol):
 
     def bag(self, bag: Bag) -> int:
         """The number of a bag."""
+
+    def context(self, context: int) -> int:
+        """The number of the first of a context's rules: one for each token."""
+
+    def blanks(self, context: int) -> int:
+        """The number of the rule for what may be skipped in a context."""
 
 
 _MOVABLE = (Literal, Terminal, Ref)  # their code has no addresses
@@ -231,6 +238,26 @@ class Emitter:
             self.code.append(RETURN)
 
 
+    # ---- tokens ----------------------------------------------------------------------------------------------
+
+    def _token(self, expr: Token, tail: bool) -> None:
+        self.code.extend((TOKEN, expr.number))
+        self._leave(tail)
+
+    def _enter(self, expr: Enter, tail: bool) -> None:
+        """What is read, then the context, and the blanks that it allows."""
+        base = self.rules.context(expr.context)
+        at = len(self.code) + 1
+        if expr.probe:
+            self.code.extend((PROBE, 0))
+        if expr.body is not None:
+            self.emit(expr.body, False)
+        if expr.probe:
+            self.code[at] = len(self.code)
+        self.code.extend((CONTEXT, base))
+        self._call(self.rules.blanks(expr.context), tail, True)
+
+
 _EMITTERS = {
     Literal: Emitter._literal,
     Terminal: Emitter._terminal,
@@ -241,4 +268,6 @@ _EMITTERS = {
     Repeat: Emitter._repeat,
     Joined: Emitter._joined,
     Bag: Emitter._bag,
+    Token: Emitter._token,
+    Enter: Emitter._enter,
 }

@@ -11,6 +11,8 @@
     LOOP rule low high       with the register counting matches of ``rule`` so far: match again, or fall through
     BAG number               with the register naming a memory (0: before the first element): what it says
                              (``tokens/memories.py``)
+    CONTEXT base             what follows is in this context
+    TOKEN number             call the rule that the context has for the token (``automata/lexed.py``)
 
 Rules never match the empty string: where they would, their call sites branch around the call.
 
@@ -40,9 +42,11 @@ from constrain.automata.analysis import (
 )
 from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter
+from constrain.automata.lexed import TokenRules
 from constrain.automata.recursion import Component, components, left_calls, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
-from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Terminal, walk
+from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
+from constrain.ir.lexing import Enter, Lexing
 from constrain.kernels.layout import END
 
 MAX_CODE = 1 << 26
@@ -117,6 +121,7 @@ class ProgramBuilder:
         self._parts: dict[int, tuple[int, Expr]] = {}  # id(expr) -> (rule number, the expression: kept alive)
         self._unmade: dict[int, tuple[str, Expr | None]] = {}  # rule number -> (name, body of a nameless rule)
         self._last_rank = LAST_RANK - 1
+        self._tokens: TokenRules | None = None
         # A proxy: the two would hold each other, and with them a whole vocabulary index, until a collection.
         self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
 
@@ -154,7 +159,33 @@ class ProgramBuilder:
             self._check_sizes(rules)
         self._warn_of_unused()
         self.program.start = self.rule(grammar.start)
-        self.program.empty_text = grammar.start in self._nulls
+        if grammar.lexing is None:
+            self.program.empty_text = grammar.start in self._nulls
+        else:
+            self._begin_text(grammar.lexing)
+
+    def _begin_text(self, lexing: Lexing) -> None:
+        """The start is in the first context, and the text must be allowed to end."""
+        self._tokens = TokenRules(lexing, self._reserve)
+        whole = Seq(Enter(lexing.first), Ref(self.grammar.start), Token(lexing.end))
+        self.program.start = self._new_rule(self.grammar.start, whole)
+
+    def _reserve(self, count: int) -> int:
+        """Numbers for ``count`` rules without code."""
+        first = len(self.program.entries)
+        self.program.entries.extend([UNMADE] * count)
+        self.program.ranks.extend([0] * count)
+        return first
+
+    def context(self, context: int) -> int:
+        """The number of the first of a context's rules."""
+        assert self._tokens is not None
+        return self._tokens.context(context)
+
+    def blanks(self, context: int) -> int:
+        """The number of the rule for what may be skipped in a context."""
+        assert self._tokens is not None
+        return self._tokens.blanks(context)
 
     def taken(self) -> list[int]:
         """The rules whose entry or rank has been set since the last call."""
@@ -166,6 +197,10 @@ class ProgramBuilder:
         terminal = self.program.terminals.get(number)
         if terminal is not None:
             self._set(number, -self._leaf(terminal), LAST_RANK)
+            return
+        if self._tokens is not None and number in self._tokens:
+            self._emit(number, self._tokens.name(number), self._tokens.body(number))
+            self._set(number, self.program.entries[number], LAST_RANK - 1)
             return
         try:
             self._rank(self._make_group(number))

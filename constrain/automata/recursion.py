@@ -16,7 +16,20 @@ from typing import TypeVar
 
 from constrain.automata.analysis import NonEmpty, nullable
 from constrain.errors import GrammarError
-from constrain.ir.grammar import EMPTY, Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, expand_joined
+from constrain.ir.grammar import (
+    EMPTY,
+    Bag,
+    Choice,
+    Expr,
+    Joined,
+    Literal,
+    Ref,
+    Repeat,
+    Seq,
+    Terminal,
+    Token,
+    expand_joined,
+)
 
 Name = TypeVar("Name", bound=Hashable)
 Split = tuple[list[tuple[str, Expr]], list[Expr]]
@@ -108,6 +121,8 @@ def split_left(expr: Expr, inside: set[str], nulls: set[str]) -> Split:
             return [], [NonEmpty(expr)]
         case Literal():
             return [], [expr] if expr.data else []
+        case Token():
+            return [], [expr]
         case Choice():
             pairs = [split_left(p, inside, nulls) for p in expr.parts]
             return [left for lefts, _ in pairs for left in lefts], [r for _, rest in pairs for r in rest]

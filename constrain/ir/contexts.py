@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from constrain.errors import LimitExceeded
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq
-from constrain.ir.lexing import Lexing, Token
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Token
+from constrain.ir.lexing import Lexing
 
 MAX_CONTEXTS = 2_000
 MAX_RULES = 200_000
 
 
-def spelled_out(grammar: Grammar) -> Grammar:
+def spelled_out(grammar: Grammar, *, max_rules: int = MAX_RULES) -> Grammar:
     """The same language without tokens. Raises ``LimitExceeded`` where contexts or rules are too many."""
     if grammar.lexing is None:
         return grammar
-    return _Product(grammar, grammar.lexing).grammar()
+    return _Product(grammar, grammar.lexing, max_rules).grammar()
 
 
 class Outcomes:
     """``of(expr, context)``: the contexts in which ``expr``, begun in ``context``, can end. Least fixpoint."""
 
-    def __init__(self, grammar: Grammar, lexing: Lexing) -> None:
-        self.rules, self.lexing = grammar.rules, lexing
+    def __init__(self, grammar: Grammar, lexing: Lexing, max_rules: int) -> None:
+        self.rules, self.lexing, self.max_rules = grammar.rules, lexing, max_rules
         self.found: dict[tuple[str, int], set[int]] = {}
         self.users: dict[tuple[str, int], set[tuple[str, int]]] = {}
         self.todo: list[tuple[str, int]] = []
@@ -44,8 +44,8 @@ class Outcomes:
             if not found <= self.found[key]:
                 self.found[key] |= found
                 self.todo.extend(self.users.get(key, ()))
-            if len(self.found) > MAX_RULES:
-                raise LimitExceeded("rules for each context", len(self.found), MAX_RULES)
+            if len(self.found) > self.max_rules:
+                raise LimitExceeded("rules for each context", len(self.found), self.max_rules)
 
     def of(self, expr: Expr, contexts: Iterable[int]) -> set[int]:
         """All ends of ``expr`` begun in any of the contexts, as far as they are known."""
@@ -94,9 +94,9 @@ class Outcomes:
 
 
 class _Product:
-    def __init__(self, grammar: Grammar, lexing: Lexing) -> None:
-        self.source, self.lexing = grammar, lexing
-        self.outcomes = Outcomes(grammar, lexing)
+    def __init__(self, grammar: Grammar, lexing: Lexing, max_rules: int) -> None:
+        self.source, self.lexing, self.max_rules = grammar, lexing, max_rules
+        self.outcomes = Outcomes(grammar, lexing, max_rules)
         self.rules: dict[str, Expr] = {}
         self.todo: list[tuple[str, int, int]] = []
 
@@ -118,8 +118,8 @@ class _Product:
         while self.todo:
             name, before, after = self.todo.pop()
             self.rules[_name(name, before, after)] = self.expr(self.source.rules[name], before, after)
-            if len(self.rules) > MAX_RULES:
-                raise LimitExceeded("rules for each pair of contexts", len(self.rules), MAX_RULES)
+            if len(self.rules) > self.max_rules:
+                raise LimitExceeded("rules for each pair of contexts", len(self.rules), self.max_rules)
         return Grammar(top, self.rules, self.source.unenforced)
 
     def expr(self, expr: Expr, before: int, after: int) -> Expr:
@@ -172,7 +172,7 @@ class _Product:
 
     def token(self, number: int, before: int, after: int) -> Expr:
         return _either(
-            Seq(EMPTY if way.terminal is None else way.terminal, self.blanks(way.after, after))
+            Seq(EMPTY if way.body is None else way.body, self.blanks(way.after, after))
             for way in self.lexing.ways(before, number)
             if after in self.outcomes.skip(way.after)
         )
@@ -185,8 +185,8 @@ class _Product:
             ways: list[Expr] = [EMPTY] if before == after else []
             for way in self.lexing.blanks(before):
                 if after in self.outcomes.skip(way.after):
-                    assert way.terminal is not None, "blanks read something"
-                    ways.append(Seq(way.terminal, self.blanks(way.after, after)))
+                    assert way.body is not None, "blanks read something"
+                    ways.append(Seq(way.body, self.blanks(way.after, after)))
             self.rules[key] = _either(ways)
         return Ref(key)
 

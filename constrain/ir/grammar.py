@@ -78,6 +78,16 @@ class Terminal(Expr):
         return self.rx - _rx.union(map(_rx.literal, self.exclude)) if self.exclude else self.rx
 
 
+class Token(Expr):
+    """What a lexer finds and calls ``number`` (``ir/lexing.py``); ``name`` is for messages only."""
+
+    __slots__ = ("name", "number")
+
+    def __init__(self, number: int, name: str = "") -> None:
+        self.number = number
+        self.name = name
+
+
 class Ref(Expr):
     """The rule called ``name``."""
 
@@ -323,6 +333,8 @@ def show(expr: Expr) -> str:
             return repr(expr.data)[1:]
         case Ref():
             return expr.name
+        case Token():
+            return f"<{expr.name or expr.number}>"
         case Terminal():
             bounds = _bounds(expr.low, expr.high) if expr.low or expr.high is not None else ""
             less = f" - {{{', '.join(map(repr, expr.exclude))}}}" if expr.exclude else ""

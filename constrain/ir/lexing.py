@@ -8,40 +8,46 @@ and which context follows. A text is a member if it can be cut into lexemes alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple, Protocol
 
-from constrain.ir.grammar import Expr, Terminal
+from constrain.ir.grammar import Expr
 
 
-class Token(Expr):
-    """The token with this number."""
+class Enter(Expr):
+    """``body``, if there is one; what follows is in this context. ``probe``: only where something can follow. Only the
+    compiler makes these."""
 
-    __slots__ = ("number",)
+    __slots__ = ("body", "context", "probe")
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, context: int, body: Expr | None = None, *, probe: bool = False) -> None:
+        self.context, self.body, self.probe = context, body, probe
 
 
 class Way(NamedTuple):
-    """``terminal`` (None: nothing is read), then the context ``after``."""
+    """``body`` (a ``Terminal``, or literals; None: nothing is read), then the context ``after``."""
 
-    terminal: Terminal | None
+    body: Expr | None
     after: int
 
 
 class Lexing(Protocol):
     """Contexts are small numbers, made as they are met; answers never change. Not thread-safe.
 
-    ``names[k]`` is what token k is called. Token ``end`` reads nothing; it has a way where the text may end.
+    ``names[k]`` is what token k is called. Tokens in ``empty`` read nothing; one of them is ``end``, which has a way where
+    the text may end.
     """
 
     first: int
     end: int
+    empty: Set[int]
     names: Sequence[str]
 
     def ways(self, context: int, token: int) -> Sequence[Way]:
         """How the token can be read. Ways that read something do not match the empty text."""
+
+    def may_be_stuck(self, context: int) -> bool:
+        """Are there tokens that rules may ask for here and that cannot be read, not even behind blanks?"""
 
     def blanks(self, context: int) -> Sequence[Way]:
         """What may be skipped here; all of them read something."""

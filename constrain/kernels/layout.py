@@ -39,7 +39,7 @@ END_OF_WORD = -1  # where a set has a byte: here a word of the set ends
 MAX_ENDS = 1 << 12  # words that one call of a kernel may end
 
 # Opcodes of the grammar program; 0..255 match that byte.
-END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG, OPTION = 256, 257, 258, 259, 260, 261, 262, 263, 264
+END, CALL, TAIL, SPLIT, JUMP, RETURN, LOOP, BAG, OPTION, TOKEN, CONTEXT, PROBE = range(256, 268)
 # Opcodes of a leaf program (over symbols).
 L_MATCH, L_CLASS, L_SPLIT, L_JUMP = 0, 1, 2, 3
 # Encodings.
@@ -113,6 +113,8 @@ GRAMMAR_GROUPS = (
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
     Group("union", {n: ("i4", 1) for n in ("J_LEFT", "J_RIGHT", "J_STACK")}, interned=True),  # of two stacks
+    # Known of an address in the program and a stack: can anything be read from there on? (0, 1, or ``NOT_KNOWN``)
+    Group("probe", {n: ("i4", 1) for n in ("F_PC", "F_STACK", "F_LIVE")}, interned=True),
     Group("uniting", {"J_PAIR": ("i4", 2)}),  # scratch: unions that wait for those of nodes below
     # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
     # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known. ``M_PLACE``: how
@@ -192,6 +194,10 @@ G = Layout(
         "WALK",
         "HAND",
         "CALLED",
+        "CONTEXT",
+        "PROBED",
+        "PROBING",
+        "DEFERRED",
         "SHORT",
         "MANY",
         "MEMBERS",
@@ -210,4 +216,6 @@ BAD_STATE = -1000  # status: the state is none of this automaton's
 ROW_WANTED = -1001
 TOO_MANY_ENDS = -1002  # status: more than ``MAX_ENDS`` words have been ended
 RULE_WANTED = -1003  # status: rule ``WANTED`` has no code yet
+PROBE_WANTED = -1005  # status: is anything live at address ``WANTED`` on stack ``PROBED``?
+NOT_KNOWN = -1
 ROWS_WANTED = -1004  # status: the array of remembered masks is not there yet

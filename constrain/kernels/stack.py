@@ -9,6 +9,9 @@ Rules never match the empty string here: call sites skip nullable rules themselv
 RETURN reached without reading a byte (a *fresh* item) is dropped. There is no left recursion either; hence calls
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
 before its rule is entered.
+
+In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets. So what
+comes after a CONTEXT is explored later, by itself, together with all that waits for the same context.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import (
     BAG,
     CALL,
+    CONTEXT,
     END,
     G_FULL,
     GA,
@@ -30,17 +34,22 @@ from constrain.kernels.layout import (
     LOOP,
     MAY_END,
     NO_SHAPE,
+    NOT_KNOWN,
     OPTION,
+    PROBE,
+    PROBE_WANTED,
     RECORDING,
     RETURN,
     ROW_WANTED,
     RULE_WANTED,
     SPLIT,
     TAIL,
+    TOKEN,
     WORDS_MISSING,
 )
 from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
+from constrain.kernels.probe import known_probe
 from constrain.kernels.union import intern_edges, unite
 
 
@@ -295,12 +304,59 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
             status = add_item(g, pc + 4, 0, stack, fresh)
     elif op == BAG:
         status = run_bag(g, pc, register, stack, fresh)
+    elif op == TOKEN:
+        status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
+    elif op == PROBE:
+        live = known_probe(g, code[pc + 1], stack)
+        if live > 0:
+            status = add_item(g, pc + 2, 0, stack, fresh)
+        elif live == NOT_KNOWN:
+            if g[GN.PROBING] != 0:
+                return add_configuration(g, at, pc, stack)
+            g[GN.WANTED], g[GN.PROBED] = code[pc + 1], stack
+            return PROBE_WANTED
+    elif op == CONTEXT:
+        g[GN.DEFERRED] += 1
+        return add_configuration(g, at, pc, stack)
     return status if status < 0 else at
 
 
 @helper
 def close(g: Any, at: Any) -> Any:
     """Explore all items; write the configurations that wait for a byte from ``at`` on; the end, or negative."""
+    g[GN.DEFERRED] = 0
+    first, at = at, explore(g, at)
+    while at > first and g[GN.DEFERRED] > 0:
+        at = explore(g, enter_context(g, first, at))
+    return at
+
+
+@helper
+def enter_context(g: Any, first: Any, last: Any) -> Any:
+    """Take one context's deferred configurations out of ``W[first:last]`` and make items of them; the end of the rest."""
+    code, p, s = i32(g, GA.CODE), i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    begin_items(g)
+    context, kept = 0, first
+    for i in range(first, last):
+        pc = p[i]
+        if pc < LEAF and code[pc] == CONTEXT and (context == 0 or code[pc + 1] == context):
+            context = code[pc + 1]
+            g[GN.DEFERRED] -= 1
+            status = add_item(g, pc + 2, 0, s[i], 0)
+            if status < 0:
+                return status
+        else:
+            p[kept], s[kept] = p[i], s[i]
+            kept += 1
+    g[GN.CONTEXT] = context
+    return kept
+
+
+@helper
+def explore(g: Any, at: Any) -> Any:
+    """``close`` without what has been deferred. A negative ``at`` is returned."""
+    if at < 0:
+        return at
     g[GN.CLOSURES] += 1
     item = 0
     while True:

@@ -20,11 +20,13 @@ from constrain.kernels.layout import (
     GN,
     LEAF,
     NO_STATE,
+    NOT_KNOWN,
     RECORDING,
     VA,
 )
 from constrain.kernels.leaf import step_leaf
 from constrain.kernels.pointers import bytes_at, i32, room, table_at, u8
+from constrain.kernels.probe import keep_probe
 from constrain.kernels.recording import record
 from constrain.kernels.stack import add_configuration, add_item, add_pending, add_returns, begin_items, close
 from constrain.kernels.union import unite
@@ -253,6 +255,21 @@ def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
         last = add_configuration(g, last, END_PC, 0)
     last = last if last < 0 else normalise(g, 0, last)
     return last if last < 0 else intern_state(g, 0, last)
+
+
+@entry
+def probe(g: Any, pc: Any, stack: Any, answer: Any) -> Any:
+    """How many configurations come of address ``pc`` on ``stack``: those that wait for a byte, and at PROBE instructions those of
+    which that is not known. Or, with an ``answer`` (0 or 1), remember it. Negative: grow and retry."""
+    g = table_at(g)
+    if answer != NOT_KNOWN:
+        return keep_probe(g, pc, stack, answer)
+    g[GN.MASKING], g[GN.ENDED], g[GN.PROBING] = 0, 0, 1
+    begin_items(g)
+    status = add_item(g, pc, 0, stack, 0)
+    status = status if status < 0 else close(g, 0)
+    g[GN.PROBING] = 0
+    return status
 
 
 @entry

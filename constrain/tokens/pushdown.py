@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from constrain.automata.lexed import runnable
 from constrain.automata.program import Program
 from constrain.errors import ConstrainError, DeadEnd, GrammarError, LimitExceeded, VocabularyError
 from constrain.ir.grammar import Grammar, Literal, Terminal, children
@@ -16,6 +17,7 @@ from constrain.kernels.layout import (
     FINISHED,
     MAX_ENDS,
     NO_STATE,
+    PROBE_WANTED,
     ROW_WANTED,
     ROWS_WANTED,
     RULE_WANTED,
@@ -27,6 +29,7 @@ from constrain.tokens import describe
 from constrain.tokens.base import Words
 from constrain.tokens.beginnings import begin, make_room_for_answers, publish
 from constrain.tokens.index import VocabularyIndex
+from constrain.tokens.probes import find_live
 from constrain.vocab.vocabulary import Vocabulary
 
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
@@ -45,7 +48,7 @@ class PushdownAutomaton:
 
         ``index``: what to share with other automata, by default with all of the vocabulary.
         """
-        self.grammar = grammar
+        self.grammar = grammar = runnable(grammar)
         self.vocabulary = vocabulary
         self.index = index or VocabularyIndex.of(vocabulary)
         _check_spelling(grammar, self.index.missing)
@@ -225,6 +228,8 @@ class PushdownAutomaton:
         if status == RULE_WANTED:
             self._builder.make_wanted(self.arena["WANTED"])
             publish(self._builder, self.arena)
+        elif status == PROBE_WANTED:
+            find_live(self.arena, (self.arena["WANTED"], self.arena["PROBED"]), self._grow)
         elif status == ROWS_WANTED:
             make_room_for_answers(self.arena, self.vocabulary.words)
         elif status == ROW_WANTED:

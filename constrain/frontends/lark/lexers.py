@@ -12,10 +12,14 @@ from typing import Generic, NamedTuple, TypeVar
 
 from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Pattern, Scanner, Text
 from constrain.frontends.lark.threads import Machine
-from constrain.ir.grammar import Terminal
+from constrain.ir import rx
+from constrain.ir.grammar import Choice, Expr, Literal, Seq, Terminal
 from constrain.ir.lexing import Way
+from constrain.ir.rx import Rx
 
 END = "$END"
+LONGEST_WORD, CASES = 64, 4  # states, and characters at one place
+ENDED = -1  # the scanner after the end
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -59,12 +63,18 @@ class LarkLexing:
         self.kinds: Numbers[Kind] = Numbers()
         self.contexts: Numbers[Context] = Numbers()
         self.end = self.kinds.of(Kind(END))
-        self._terminals: dict[tuple[object, ...], Terminal] = {}
+        self._terminals: dict[tuple[object, ...], Expr] = {}
+        self._stuck: dict[int, bool] = {}
         self._read: dict[tuple[int, Text], list[Lexemes]] = {}
 
     def begin(self, scanner: int) -> None:
         """Begin with this scanner."""
         self.first = self.contexts.of(Context(Text(NONE, NO_SETS, self.machine.nowhere), scanner))
+
+    @property
+    def empty(self) -> frozenset[int]:
+        """The tokens that read nothing."""
+        return frozenset(i for i, kind in enumerate(self.kinds.values) if kind.name == END or kind.barred)
 
     @property
     def names(self) -> Sequence[str]:
@@ -79,17 +89,49 @@ class LarkLexing:
         if kind.name in before.barred:
             return []
         if kind.name == END:
-            return [Way(None, context)] if before.text.may_end(self.machine) else []
+            ended = Context(Text(NONE, NO_SETS, self.machine.nowhere), ENDED)
+            return [Way(None, self.contexts.of(ended))] if before.text.may_end(self.machine) else []
         return [
-            Way(self._terminal(before, found), self.contexts.of(Context(found.after, kind.scanner)))
+            Way(self._body(found), self.contexts.of(Context(found.after, kind.scanner)))
             for found in self.tokens(before, kind.name)
         ]
+
+    def may_be_stuck(self, context: int) -> bool:
+        """Are there tokens that rules may ask for here and that cannot be read, not even behind blanks?"""
+        if context not in self._stuck:
+            self._stuck[context] = not self._has_escape(context)
+        return self._stuck[context]
+
+    def _has_escape(self, context: int) -> bool:
+        seen, todo = {context}, [context]
+        for each in todo:  # grows
+            if self._reads_all(each):
+                return True
+            new = {way.after for way in self.blanks(each)} - seen
+            seen |= new
+            todo += new
+        return False
+
+    def _reads_all(self, context: int) -> bool:
+        """Can all tokens be read here that rules may ask for here, and the text end?"""
+        before = self.contexts.values[context]
+        if before.scanner == ENDED:
+            return True
+        if before.barred or not before.text.may_end(self.machine):
+            return False
+        return all(self.tokens(before, name) for name in self.asked(before))
+
+    def asked(self, before: Context) -> set[str]:
+        """The terminals that rules may ask for in a context."""
+        return {kind.name for kind in self.kinds.values if kind.name != END}
 
     def blanks(self, context: int) -> list[Way]:
         """What may be skipped."""
         before = self.contexts.values[context]
+        if before.scanner == ENDED:
+            return []
         return [
-            Way(self._terminal(before, found), self.contexts.of(before._replace(text=found.after)))
+            Way(self._body(found), self.contexts.of(before._replace(text=found.after)))
             for found in self.ignored(before)
         ]
 
@@ -108,12 +150,28 @@ class LarkLexing:
             self._read[key] = scanner.lexemes(text)
         return self._read[key]
 
-    def _terminal(self, before: Context, found: Lexemes) -> Terminal:
+    def _body(self, found: Lexemes) -> Expr:
         """Equal languages are one object: what the engine makes of it is made once."""
         key = (found.name, found.language)
         if key not in self._terminals:
-            self._terminals[key] = Terminal(found.language, name=found.name)
+            self._terminals[key] = _spelled(found.language) or Terminal(found.language, name=found.name)
         return self._terminals[key]
+
+
+def _spelled(language: Rx) -> Expr | None:
+    """A fixed string, perhaps in upper and lower case, as such: it needs no automaton. None: it is something else."""
+    if not isinstance(language, rx.Graph) or len(language.edges) > LONGEST_WORD:
+        return None
+    parts: list[Expr] = []
+    state = language.start
+    while state not in language.finals:
+        edges = language.edges[state]
+        if len({target for _, _, target in edges}) != 1 or sum(high - low + 1 for low, high, _ in edges) > CASES:
+            return None
+        letters = [Literal(chr(code).encode()) for low, high, _ in edges for code in range(low, high + 1)]
+        parts.append(letters[0] if len(letters) == 1 else Choice(*letters))
+        state = edges[0][2]
+    return Seq(*parts) if not language.edges[state] else None
 
 
 class ScanningLexing(LarkLexing):
@@ -126,6 +184,10 @@ class ScanningLexing(LarkLexing):
     def tokens(self, before: Context, name: str) -> list[Lexemes]:
         found = self.read(self.scanners[before.scanner], before.text)
         return [each for each in found if each.name == name and each.pattern not in self._ignored]
+
+    def asked(self, before: Context) -> set[str]:
+        scanner = self.scanners[before.scanner]
+        return super().asked(before) & {p.name for pattern in scanner.patterns for p in (pattern, *pattern.words)}
 
     def ignored(self, before: Context) -> list[Lexemes]:
         found = self.read(self.scanners[before.scanner], before.text)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from constrain.frontends.lark.lexers import END, Kind
-from constrain.ir.grammar import EMPTY, Choice, Expr, Ref, Repeat, Seq
-from constrain.ir.lexing import Token
+from constrain.ir.grammar import EMPTY, Choice, Expr, Ref, Repeat, Seq, Token
 
 Number = Callable[[Kind], int]
 Symbols = tuple[Any, ...]
@@ -26,7 +25,7 @@ def plain_rules(rules: Sequence[Any], number: Number) -> dict[str, Expr]:
         alternatives.setdefault(str(rule.origin.name), []).append(tuple(rule.expansion))
 
     def symbol(item: Any) -> Expr:
-        return Token(number(Kind(str(item.name)))) if item.is_term else Ref(str(item.name))
+        return Token(number(Kind(str(item.name))), str(item.name)) if item.is_term else Ref(str(item.name))
 
     def choice(options: list[Symbols]) -> Expr:
         return either([sequence([symbol(item) for item in symbols]) for symbols in dict.fromkeys(options)])
@@ -93,13 +92,13 @@ class TableRules:
         for item in rule.expansion:
             after = self.states[state][str(item.name)][1]
             if item.is_term:
-                parts.append(Token(self.number(Kind(str(item.name), self.scanner(after)))))
+                parts.append(Token(self.number(Kind(str(item.name), self.scanner(after))), str(item.name)))
             else:
                 parts.append(Ref(self.name(state, str(item.name))))
             state = after
         barred = self.barred(state, rule)
         if barred:
-            parts.append(Token(self.number(Kind("", 0, barred))))
+            parts.append(Token(self.number(Kind("", 0, barred)), f"not before {', '.join(sorted(barred))}"))
         return sequence(parts)
 
     def barred(self, state: int, rule: Any) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from constrain.errors import GrammarError, LimitExceeded
+from constrain.errors import GrammarError, LimitExceeded, UnsupportedPattern
 from constrain.frontends.lark.threads import DONE, Atom, Behind, Claims, Machine, Thread, Threads
 from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
@@ -47,6 +47,27 @@ class Text(NamedTuple):
             return Text(NONE, NO_SETS, behind)
         claims = machine.read_claims(Claims(self.never, self.some), atom, behind)
         return None if claims is None else Text(claims.never, claims.some, behind)
+
+    @property
+    def is_free(self) -> bool:
+        """Is nothing claimed?"""
+        return not self.never and not self.some
+
+    def can_be_kept(self, machine: Machine) -> bool:
+        """Is there any text of which all claims are true?"""
+        seen, todo = {self}, [self]
+        for text in todo:  # grows
+            if text.may_end(machine):
+                return True
+            places = text.places(machine)
+            for atom in {readers & places for _, readers in machine.atoms}:
+                after = text.read(machine, atom, machine.look_behind(text.behind, atom))
+                if after is not None and after not in seen:
+                    if after.is_free:
+                        return True
+                    seen.add(after)
+                    todo.append(after)
+        return False
 
     def may_end(self, machine: Machine) -> bool:
         """Are all claims kept if the text ends here?"""
@@ -93,6 +114,12 @@ class Scanner:
         self._by_end = {pattern.end: pattern for pattern in patterns}
         self._words = [word.entry for pattern in patterns for word in pattern.words]
         self._moves: dict[Node, tuple[tuple[Ranges, Node], ...]] = {}
+        self._kept: dict[Text, bool] = {}
+
+    def _can_be_kept(self, text: Text) -> bool:
+        if text not in self._kept:
+            self._kept[text] = text.can_be_kept(self.machine)
+        return self._kept[text]
 
     def lexemes(self, text: Text) -> list[Lexemes]:
         """What may be read next. Cost: the nodes that are new, and the walks from here to the ends of lexemes."""
@@ -102,11 +129,9 @@ class Scanner:
         for node, number in nodes.items():
             for exit in self._ends(node) if number else ():
                 ends.setdefault(exit, []).append(number)
-        edges = [
-            [(low, high, nodes[target]) for ranges, target in self._moves[node] for low, high in ranges]
-            for node in nodes
-        ]
-        return [Lexemes(*exit, rx.graph(edges, numbers)) for exit, numbers in ends.items()]
+        ends = {exit: numbers for exit, numbers in ends.items() if self._can_be_kept(exit[2])}
+        graph = _Graph([[(ranges, nodes[target]) for ranges, target in self._moves[node]] for node in nodes])
+        return [Lexemes(*exit, graph.language(numbers)) for exit, numbers in ends.items()]
 
     def _start(self, text: Text) -> Node:
         threads = self.machine.begin([pattern.entry for pattern in self.patterns], text.behind)
@@ -160,21 +185,55 @@ class Scanner:
                 yield pattern.name, name, node.text.claim(frozenset(node.threads[:i]), thread.claims)
 
 
+class _Graph:
+    """A deterministic automaton from which many languages are read. Node 0 is the start."""
+
+    def __init__(self, moves: list[list[tuple[Ranges, int]]]) -> None:
+        self.moves = moves
+        self.before: list[list[int]] = [[] for _ in moves]
+        for node, targets in enumerate(moves):
+            for _, target in targets:
+                self.before[target].append(node)
+
+    def language(self, ends: Sequence[int]) -> Rx:
+        """All paths to these nodes. Cost: the nodes on them."""
+        found, todo = set(ends), list(ends)
+        for node in todo:  # grows
+            new = [source for source in self.before[node] if source not in found]
+            found.update(new)
+            todo += new
+        number = {node: i for i, node in enumerate(sorted(found))}  # the start, if it is there, is the first
+        edges = [
+            [(low, high, number[t]) for ranges, t in self.moves[node] if t in found for low, high in ranges]
+            for node in number
+        ]
+        return rx.graph(edges, [number[node] for node in ends])
+
+
 class FreeScanner(Scanner):
-    """One pattern whose shorter lexemes count too: those that it would prefer if the text ended behind them, where there is
-    some lexeme that is not shorter (Lark's ``dynamic_complete``, which matches again in what it has matched)."""
+    """One pattern whose shorter lexemes count too: Lark's ``dynamic_complete`` matches again in what it has matched, cut
+    off at each place. So a lexeme is the match, or what the pattern would prefer if the text ended behind it, where there
+    is a match that is not shorter."""
+
+    def __init__(self, machine: Machine, patterns: Sequence[Pattern]) -> None:
+        super().__init__(machine, patterns)
+        (pattern,) = patterns
+        if machine.looks_back(pattern.entry):
+            raise self._refusal("look-behind sees what stands before the terminal, but not when shorter lexemes are tried")
 
     def _ends(self, node: Node) -> Iterator[tuple[str, str, Text]]:
+        (pattern,) = self.patterns
         best = next((thread for thread in node.threads if self.machine.matches_at_end(thread)), None)
-        if best is None or best.place not in self._by_end:
-            return
-        name = self._by_end[best.place].name
-        if self.machine.has_matched(best):
-            yield name, name, node.text
-        elif any(thread.place == DONE for thread in node.threads):
-            raise GrammarError(
-                "its look-ahead reads on while shorter lexemes are tried", where=f"terminal {name}",
-                hint="use the lexer dynamic or basic",
-            )  # fmt: skip
-        else:
-            yield name, name, node.text.claim(NONE, Claims(NONE, frozenset((frozenset(node.threads),))))
+        if best is not None and best.place == pattern.end:
+            if self.machine.has_matched(best):
+                yield pattern.name, pattern.name, node.text
+                return
+            if any(thread.place == DONE for thread in node.threads):
+                raise self._refusal("look-ahead reads on while shorter lexemes are tried")
+            longer = Claims(NONE, frozenset((frozenset(node.threads),)))
+            yield pattern.name, pattern.name, node.text.claim(NONE, longer)
+        yield from super()._ends(node)
+
+    def _refusal(self, message: str) -> GrammarError:
+        where = f"terminal {self.patterns[0].name}"
+        return UnsupportedPattern(message, where=where, hint="use the lexer dynamic, basic or contextual")

@@ -74,6 +74,37 @@ class Machine:
                 found |= self.places(threads_of)
         return found & self.program.char.keys()
 
+    def looks_back(self, entry: int) -> bool:
+        """Can a look-behind of the pattern see what stands before the pattern?"""
+        wide = [n for n, first in enumerate(self.program.look_behinds) if not self._is_one_symbol(first)]
+        tests: set[int] = set()
+        reached, first = {entry}, {entry}  # places in the pattern; those before its first symbol
+        todo = [entry]
+        for place in todo:  # grows
+            is_first = place in first
+            after = set(self.program.ways.get(place, ()))
+            if place in self.program.rounds:
+                after |= set(self.program.rounds[place][2:4])
+            if place in self.program.ahead or place in self.program.behind:
+                after.add(place + 1)
+            if place in self.program.ahead:
+                after.add(self.program.ahead[place][0])
+            if place in self.program.behind and (is_first or self.program.behind[place][0] in wide):
+                tests.add(place)
+            if place in self.program.char:
+                after.add(place + 1)
+                is_first = False
+            for each in after:
+                if each not in reached or (is_first and each not in first):
+                    reached.add(each)
+                    todo.append(each)
+                    if is_first:
+                        first.add(each)
+        return bool(tests)
+
+    def _is_one_symbol(self, entry: int) -> bool:
+        return all(place in self.program.char and place + 1 in self.program.match for place in self._plain([entry]))
+
     # --- one symbol --------------------------------------------------------------------------------------------------
 
     def _read(self, threads: Threads, atom: Atom, behind: Behind) -> Threads:

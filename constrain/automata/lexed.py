@@ -1,0 +1,120 @@
+"""Rules for tokens in contexts: what a ``TOKEN`` instruction calls (``ir/lexing.py`` says what contexts are).
+
+A context has a block of rule numbers: its base plus the token's number is the rule for that token there, and the
+number after those of the tokens is the rule for what may be skipped. Bodies are made when a rule is first called.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from constrain.automata.analysis import nullable_rules
+from constrain.automata.recursion import left_calls, strongly_connected
+from constrain.errors import LimitExceeded
+from constrain.ir.contexts import spelled_out
+from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Repeat, Seq, Token, walk
+from constrain.ir.lexing import Enter, Lexing
+
+FEW_CONTEXTS = 40
+SMALL_PRODUCT = 3_000  # rules
+
+
+class TokenRules:
+    """The blocks of a grammar's contexts. ``reserve(count)`` gives that many rule numbers, the first of which is returned."""
+
+    def __init__(self, lexing: Lexing, reserve: Callable[[int], int]) -> None:
+        self.lexing, self.reserve = lexing, reserve
+        self.bases: list[int] = []  # ascending
+        self.contexts: list[int] = []  # of the base at the same place
+        self.base_of: dict[int, int] = {}
+
+    def context(self, context: int) -> int:
+        """The base of a context."""
+        if context not in self.base_of:
+            base = self.reserve(len(self.lexing.names) + 1)
+            self.base_of[context] = base
+            self.bases.append(base)
+            self.contexts.append(context)
+        return self.base_of[context]
+
+    def blanks(self, context: int) -> int:
+        """The rule for what may be skipped."""
+        return self.context(context) + len(self.lexing.names)
+
+    def body(self, number: int) -> Expr:
+        """What a rule of a block stands for."""
+        place = bisect_right(self.bases, number) - 1
+        context, token = self.contexts[place], number - self.bases[place]
+        is_token = token < len(self.lexing.names)
+        ways = self.lexing.ways(context, token) if is_token else self.lexing.blanks(context)
+        return Choice(*(Enter(w.after, w.body, probe=self.lexing.may_be_stuck(w.after)) for w in ways))
+
+    def name(self, number: int) -> str:
+        """What messages call it."""
+        token = number - self.bases[bisect_right(self.bases, number) - 1]
+        return self.lexing.names[token] if token < len(self.lexing.names) else "ignored text"
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_right(self.bases, number) - 1
+        return place >= 0 and number - self.bases[place] <= len(self.lexing.names)
+
+
+def runnable(grammar: Grammar) -> Grammar:
+    """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
+
+    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would be
+    circular. And in small grammars whose lexer can get stuck the product costs less than to probe each place
+    (``kernels/probe.py``), which need not come to an end.
+    """
+    lexing = grammar.lexing
+    if lexing is None:
+        return grammar
+    if _hidden_recursion(grammar, lexing):
+        return spelled_out(grammar)
+    if _is_small_and_may_be_stuck(lexing):
+        try:
+            return spelled_out(grammar, max_rules=SMALL_PRODUCT)
+        except LimitExceeded:
+            return grammar
+    return grammar
+
+
+def _is_small_and_may_be_stuck(lexing: Lexing) -> bool:
+    tokens = range(len(lexing.names))
+    seen = [lexing.first]
+    for context in seen:  # grows
+        ways = [*(way for token in tokens for way in lexing.ways(context, token)), *lexing.blanks(context)]
+        seen += [after for after in dict.fromkeys(way.after for way in ways) if after not in seen]
+        if len(seen) > FEW_CONTEXTS:
+            return False
+    return any(map(lexing.may_be_stuck, seen))
+
+
+def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:
+    """Is there left recursion behind tokens that read nothing?"""
+    if not any(type(node) is Token and node.number in lexing.empty for e in grammar.rules.values() for node in walk(e)):
+        return False
+    bare = {name: _without(body, lexing) for name, body in grammar.rules.items()}
+    nulls, bare_nulls = nullable_rules(dict(grammar.rules), set()), nullable_rules(bare, set())
+    calls = {name: left_calls(body, bare_nulls) for name, body in bare.items()}
+    for names in strongly_connected(calls):
+        inside = set(names)
+        for name in names:
+            if calls[name] & inside != left_calls(grammar.rules[name], nulls) & inside:
+                return True
+    return False
+
+
+def _without(expr: Expr, lexing: Lexing) -> Expr:
+    """The expression without tokens that read nothing."""
+    match expr:
+        case Token():
+            return EMPTY if expr.number in lexing.empty else expr
+        case Seq():
+            return Seq(*(_without(part, lexing) for part in expr.parts))
+        case Choice():
+            return Choice(*(_without(part, lexing) for part in expr.parts))
+        case Repeat():
+            return Repeat(_without(expr.body, lexing), expr.low, expr.high)
+    return expr
