@@ -20,6 +20,13 @@ examples:
   constrain warmup --tokenizer path/to/tokenizer.json
   CONSTRAIN_CACHE_DIR=/opt/cache constrain warmup"""
 
+ORIGINS = {
+    "disk": "kernels: found compiled on disk",
+    "package": "kernels: made from the bitcode that came with this installation",
+    "compiler": "kernels: compiled by Numba, as {reason}",
+}
+"""What is said of where the kernels come from (``library.Origin``)."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``constrain warmup``."""
@@ -33,11 +40,15 @@ def run(options: argparse.Namespace) -> int:
     """Run ``constrain warmup``; the exit code."""
     begin = time.perf_counter()
     constrain.warmup(None if options.tokenizer is None else read_tokenizer(options.tokenizer, options.eos))
-    seconds, kept = time.perf_counter() - begin, library.prepare()
+    seconds, kept, origin = time.perf_counter() - begin, library.prepare(), library.origin()
     if options.json:
-        write_json({"seconds": round(seconds, 3), "cache": None if kept is None else str(kept.parents[1])})
-    elif kept is None:
+        cache = None if kept is None else str(kept.parents[1])
+        about = {"kernels": origin.kind, "reason": origin.reason or None}
+        write_json({"seconds": round(seconds, 3), "cache": cache} | about)
+        return YES
+    if kept is None:
         write(f"kernels ready after {seconds:.1f} s, for this process only: nothing could be kept on disk")
     else:
         write(f"kernels ready after {seconds:.1f} s; what was made is kept in {kept.parents[1]}")
+    write(ORIGINS[origin.kind].format(reason=origin.reason))
     return YES

@@ -1,7 +1,8 @@
-"""All kernels as one piece of machine code: compiled by Numba once, kept on disk, loaded by LLVM alone.
+"""All kernels as one piece of machine code: kept on disk, loaded by LLVM alone.
 
-One module, so that a helper is optimised once, not once for each kernel that reaches it. The file is named by a hash of
-all sources of kernels, of Numba, of LLVM, of Python and of this processor; a process that finds it never imports Numba.
+The file is named by a hash of all sources of kernels, of Numba, of LLVM, of Python and of this processor; a process
+that finds it never imports Numba. Where there is none, LLVM makes it from bitcode: that which the package carries, if
+it is of these very sources (``shipped.py``), else that which Numba makes of them (``bitcode.py``).
 """
 
 from __future__ import annotations
@@ -15,39 +16,46 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
 
 from constrain import disk
-from constrain.garbage import collected_later
-from constrain.kernels import wrapper
+from constrain.kernels import shipped, wrapper
+
+if TYPE_CHECKING:
+    from constrain.kernels.bitcode import Kernel
 
 _FOLDER = Path(__file__).parent
 _PACKAGE = __name__.rpartition(".")[0]
 _guard = threading.RLock()
 
-
-class _Kernel(Protocol):
-    """What is asked of an entry (``jit.Kernel``)."""
-
-    function: Callable[..., Any]
-    kinds: tuple[str, ...]
-    without_gil: bool
-    name: str
-
-
-ENTRIES: dict[str, _Kernel] = {}
+ENTRIES: dict[str, Kernel] = {}
 HELPERS: set[Callable[..., Any]] = set()
 INLINED: set[Callable[..., Any]] = set()
 
 
-def builtin(kernel: _Kernel) -> Callable[..., Any]:
+class Origin(NamedTuple):
+    """Where a process has its kernels from: machine code on disk, bitcode of the package, or the compiler.
+
+    ``reason``: why it had to be the compiler.
+    """
+
+    kind: Literal["disk", "package", "compiler"]
+    reason: str = ""
+
+
+class _Library(NamedTuple):
+    engine: Any
+    origin: Origin
+
+
+def builtin(kernel: Kernel) -> Callable[..., Any]:
     """The builtin function that runs a kernel."""
     with _guard:
         own = kernel.name.startswith(f"{_PACKAGE}.")
-        engine = _library() if own else _engine(compile_kernels([kernel]))  # else: defined elsewhere, in a test say
+        engine = _library().engine if own else _engine(machine_code(compile_kernels([kernel])))  # else: of a test, say
         address = engine.get_function_address(kernel.name)
         return wrapper.builtin_at(address, kernel.name.rpartition(".")[2], kernel.function.__doc__ or "")
 
@@ -66,16 +74,26 @@ def prepare() -> Path | None:
     return file() if file().is_file() else None
 
 
+def origin() -> Origin:
+    """Where this process has the kernels from, which are loaded if they are not yet."""
+    with _guard:
+        return _library().origin
+
+
+def ship(path: Path) -> None:
+    """Compile all kernels, and write the file that a wheel carries."""
+    shipped.save(path, compile_kernels(_own()))
+
+
 @cache
-def _library() -> Any:
-    """The code of all kernels of the package: from disk, else compiled and put there."""
-    code = disk.load(file())
-    if code is not None:
-        return _engine(bytes(code))
-    for path in _FOLDER.glob("*.py"):  # so that every kernel is known
-        import_module(f"{_PACKAGE}.{path.stem}")
-    compiled = compile_kernels([kernel for name, kernel in ENTRIES.items() if name.startswith(f"{_PACKAGE}.")])
-    error = disk.save(file(), compiled)
+def _library() -> _Library:
+    """The code of all kernels of the package: from disk, else made and put there."""
+    kept = disk.load(file())
+    if kept is not None:
+        return _Library(_engine(bytes(kept)), Origin("disk"))
+    bitcode, origin = _bitcode()
+    code = machine_code(bitcode)
+    error = disk.save(file(), code)
     if error is not None:
         warnings.warn(
             f"compiled kernels cannot be kept on disk ({error}); each process will compile them again "
@@ -83,50 +101,39 @@ def _library() -> Any:
             RuntimeWarning,
             stacklevel=2,
         )
-    return _engine(compiled)
+    return _Library(_engine(code), origin)
 
 
-def compile_kernels(kernels: list[_Kernel]) -> bytes:
-    """Object code of kernels."""
+def _bitcode() -> tuple[bytes, Origin]:
+    try:
+        return shipped.load(shipped.FILE), Origin("package")
+    except shipped.Unfit as error:
+        return compile_kernels(_own()), Origin("compiler", str(error))
+
+
+def _own() -> list[Kernel]:
+    """All kernels of the package."""
+    for path in _FOLDER.glob("*.py"):  # so that every kernel is known
+        import_module(f"{_PACKAGE}.{path.stem}")
+    return [kernel for name, kernel in ENTRIES.items() if name.startswith(f"{_PACKAGE}.")]
+
+
+def compile_kernels(kernels: list[Kernel]) -> bytes:
+    """Bitcode of kernels, by Numba."""
+    bitcode = import_module(f"{_PACKAGE}.bitcode")  # these take a second, so only here
+    numba_compiler = import_module(f"{_PACKAGE}.numba_compiler")
+    compiler = numba_compiler.Compiler(HELPERS | {kernel.function for kernel in ENTRIES.values()}, INLINED)
+    made: bytes = bitcode.bitcode(kernels, compiler)
+    return made
+
+
+def machine_code(bitcode: bytes) -> bytes:
+    """Bitcode as object code for this processor."""
     machine = _machine()
-    module = _linked(kernels)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module = llvm.parse_bitcode(bitcode)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = True
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
-    _check(module)
     code: bytes = machine.emit_object(module)
     return code
-
-
-def _linked(kernels: list[_Kernel]) -> Any:
-    """An LLVM module of kernels, all they call, and their wrappers; only these can be seen from outside."""
-    numba_compiler = import_module(f"{_PACKAGE}.numba_compiler")  # takes a second, so only here
-    compiler = numba_compiler.Compiler(HELPERS | {kernel.function for kernel in ENTRIES.values()}, INLINED)
-    wrappers, functions = [wrapper.declarations()], dict[str, None]()
-    with collected_later():
-        for kernel in kernels:
-            name, texts = compiler.compile(kernel.function, kernel.kinds)
-            wrappers.append(wrapper.wrapper(kernel.name, kernel.kinds, name, kernel.without_gil))
-            functions |= dict.fromkeys(texts)
-    module = llvm.parse_assembly("\n".join(wrappers))
-    for text in functions:
-        module.link_in(llvm.parse_assembly(text))
-    exported = {kernel.name for kernel in kernels}
-    for thing in (*module.functions, *module.global_variables):
-        if not thing.is_declaration and thing.name not in exported:
-            thing.linkage = "internal"
-    return module
-
-
-def _check(module: Any) -> None:
-    """Refuse code that would need something of Numba when it runs: loading it would end the process."""
-    wanted = {thing.name for thing in (*module.functions, *module.global_variables) if thing.is_declaration}
-    missing = sorted(name for name in wanted - wrapper.API.keys() if not name.startswith("llvm."))
-    if missing:
-        raise RuntimeError(f"kernels cannot use Numba's runtime, but these need {', '.join(missing)}")
 
 
 def _engine(code: bytes) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from constrain.cli import COMMANDS, main
+from constrain.kernels import library
 
 Outcome = tuple[int, str, str]
 
@@ -227,4 +228,21 @@ def test_mask_with_a_tokenizer_file(run: Any, tmp_path: Path) -> None:
 def test_warmup_says_where_and_how_long(run: Any) -> None:
     code, out, _ = run("warmup")
     assert code == 0 and re.match(r"kernels ready after \d+\.\d s[;,]", out)
-    assert set(json.loads(run("warmup", "--json")[1])) == {"seconds", "cache"}
+    assert set(json.loads(run("warmup", "--json")[1])) == {"seconds", "cache", "kernels", "reason"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "says"),
+    [
+        (library.Origin("disk"), "kernels: found compiled on disk\n"),
+        (library.Origin("package"), "kernels: made from the bitcode that came with this installation\n"),
+        (library.Origin("compiler", "it is damaged"), "kernels: compiled by Numba, as it is damaged\n"),
+    ],
+)
+def test_warmup_says_where_kernels_come_from(
+    run: Any, monkeypatch: pytest.MonkeyPatch, origin: library.Origin, says: str
+) -> None:
+    monkeypatch.setattr(library, "origin", lambda: origin)
+    assert run("warmup")[1].endswith(says)
+    answer = json.loads(run("warmup", "--json")[1])
+    assert (answer["kernels"], answer["reason"]) == (origin.kind, origin.reason or None)

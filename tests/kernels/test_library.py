@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from constrain import disk
-from constrain.kernels import jit, library
+from constrain.kernels import jit, library, shipped
 
 pytestmark = pytest.mark.skipif(jit.DISABLED, reason="nothing is compiled")
 
 
 class Compilations:
-    """Stands for the compiler: counts, and answers with code made earlier."""
+    """Stands for both compilers, Numba and LLVM: counts, and answers with code made earlier."""
 
     def __init__(self) -> None:
         library.prepare()
         code = disk.load(library.file())
-        self.code = bytes(code) if code is not None else library.compile_kernels(list(library.ENTRIES.values()))
+        self.code = library.machine_code(library.compile_kernels(OWN)) if code is None else bytes(code)
         self.count = 0
 
-    def __call__(self, kernels: list[object]) -> bytes:
+    def compile(self, kernels: list[object]) -> bytes:
         self.count += 1
+        return b"bitcode"
+
+    def generate(self, bitcode: bytes) -> bytes:
+        assert bitcode == b"bitcode"
         return self.code
+
+
+OWN = [kernel for name, kernel in library.ENTRIES.items() if name.startswith("constrain.")]
 
 
 @pytest.fixture
 def compilations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compilations]:
     counter = Compilations()
-    monkeypatch.setattr(library, "compile_kernels", counter)
+    monkeypatch.setattr(library, "compile_kernels", counter.compile)
+    monkeypatch.setattr(library, "machine_code", counter.generate)
+    monkeypatch.setattr(shipped, "FILE", tmp_path / "none")
     monkeypatch.setenv("CONSTRAIN_CACHE_DIR", str(tmp_path))
     forget()
     yield counter
@@ -48,8 +55,10 @@ def forget() -> None:
 def test_code_is_found_again(compilations: Compilations, tmp_path: Path) -> None:
     kept = library.prepare()
     assert kept is not None and kept.is_relative_to(tmp_path) and compilations.count == 1
+    assert library.origin().kind == "compiler"
     forget()
     assert library.prepare() == kept and compilations.count == 1
+    assert library.origin() == library.Origin("disk")
 
 
 @pytest.mark.parametrize("size", [0, 10, 1000, -1])
@@ -81,22 +90,16 @@ def test_without_a_folder_kernels_are_compiled_in_memory(
     assert compilations.count == 1
 
 
-FIRST_MASK = """
-import sys, constrain
-from constrain.testing import byte_vocabulary
-automaton = constrain.compile(constrain.regex("[ab]c"), byte_vocabulary())
-words = __import__("numpy").zeros(automaton.vocabulary.words, "int32")
-automaton.fill_mask(automaton.start(), words)
-print(words[3], sorted({name.partition(".")[0] for name in sys.modules} & {"numba", "torch", "lark"}))
-"""
+def test_bitcode_of_the_package_is_taken(compilations: Compilations, tmp_path: Path) -> None:
+    shipped.save(shipped.FILE, b"bitcode")
+    assert library.prepare() is not None and compilations.count == 0
+    assert library.origin() == library.Origin("package")
 
 
-def test_two_processes_compile_at_once_and_a_third_needs_no_compiler(tmp_path: Path) -> None:
-    """Both compile, both are right, one file is left, and with it Numba is not even imported."""
-    command = [sys.executable, "-c", f"import os; os.environ['CONSTRAIN_CACHE_DIR'] = {str(tmp_path)!r}\n{FIRST_MASK}"]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate()[0] for process in running] == ["6 ['numba']\n"] * 2
-    assert [process.returncode for process in running] == [0, 0]
-    assert len(list((tmp_path / "kernels").iterdir())) == 1
-    third = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    assert third.stdout == "6 []\n"
+def test_bitcode_of_other_sources_is_not_taken(compilations: Compilations, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = shipped._about()
+    monkeypatch.setattr(shipped, "_about", lambda: about | {"sources": "others"})
+    shipped.save(shipped.FILE, b"other bitcode")
+    monkeypatch.setattr(shipped, "_about", lambda: about)
+    assert library.prepare() is not None and compilations.count == 1
+    assert library.origin().kind == "compiler" and "other sources" in library.origin().reason
