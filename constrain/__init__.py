@@ -21,6 +21,7 @@ from constrain.errors import (
     GrammarError,
     GrammarWarning,
     LimitExceeded,
+    UnsupportedPattern,
     UnsupportedSchema,
     VocabularyError,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "PushdownAutomaton",
     "Rule",
     "TokenAutomaton",
+    "UnsupportedPattern",
     "UnsupportedSchema",
     "Vocabulary",
     "VocabularyError",

@@ -38,10 +38,8 @@ TOP = "<text>"  # the start rule of a grammar that was put together
 class Rule:
     """A named rule of a grammar that is being built: it can stand in its own definition, and in those of others.
 
-    >>> value = Rule("value")
-    >>> grammar = value.define(choices([regex("[0-9]+"), sequence("(", value, ")")]))
-
-    The name is for messages; two rules may have the same.
+    ``value = Rule("value")``, then ``value.define(choices([regex("[0-9]+"), sequence("(", value, ")")]))``. The name
+    is for messages; two rules may have the same.
     """
 
     def __init__(self, name: str) -> None:
