@@ -1,6 +1,7 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
-A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), a vocabulary from a tokenizer
+A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), or is put together of grammars and texts
+(``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
 (``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A ``Compiler``
 remembers automata, for those who compile the same again and again. The transformers plug-in is
 ``constrain.adapters.transformers``.
@@ -20,9 +21,12 @@ from constrain.errors import (
     GrammarError,
     GrammarWarning,
     LimitExceeded,
+    UnsupportedPattern,
     UnsupportedSchema,
     VocabularyError,
 )
+from constrain.frontends.combine import choices, optional, repeat, sequence
+from constrain.frontends.embedding import Rule
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
@@ -84,16 +88,22 @@ __all__ = [
     "LimitExceeded",
     "Matcher",
     "PushdownAutomaton",
+    "Rule",
     "TokenAutomaton",
+    "UnsupportedPattern",
     "UnsupportedSchema",
     "Vocabulary",
     "VocabularyError",
     "advance_all",
+    "choices",
     "compile",
     "fill_masks",
     "json_schema",
     "lark",
+    "optional",
     "regex",
+    "repeat",
+    "sequence",
     "vocabulary",
     "warmup",
 ]

@@ -129,7 +129,8 @@ class Compiler:
     def regex(self, pattern: str | bytes | re.Pattern[str] | re.Pattern[bytes], flags: int = 0) -> PushdownAutomaton:
         """The automaton of ``constrain.regex(pattern, flags)``."""
         source = ("", pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else (pattern,)
-        return self._find(_content("regex", source, int(flags)), lambda: regex_grammar(pattern, flags))
+        key = None if _asks_for_locale(pattern, flags) else _content("regex", source, int(flags))
+        return self._find(key, lambda: regex_grammar(pattern, flags))
 
     def lark(self, source: Any, start: str = "start") -> PushdownAutomaton:
         """The automaton of ``constrain.lark(source, start)``: a grammar's text, a file or a ``Lark`` object.
@@ -256,6 +257,13 @@ def _content(*values: Any) -> bytes | None:
         return data if marshal.loads(data) == values else None  # it takes any buffer, as if it were bytes
     except ValueError:
         return None
+
+
+def _asks_for_locale(pattern: object, flags: int) -> bool:
+    """May the meaning of a pattern change with the locale of the process?"""
+    if isinstance(pattern, re.Pattern):
+        return bool(pattern.flags & re.LOCALE) or _asks_for_locale(pattern.pattern, 0)
+    return isinstance(pattern, bytes) and bool(flags & re.LOCALE or re.search(rb"\(\?[a-zA-Z]*L", pattern))
 
 
 def _lark_grammar(source: Any, start: str) -> Grammar:

@@ -18,9 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from constrain.errors import GrammarError, LimitExceeded
 from constrain.ir import rx
-from constrain.ir.rx import EPSILON, NOTHING, Rx
+from constrain.ir.rx import EPSILON, NOTHING, Ranges, Rx
 
 Right = Literal["inside", "before newline", "end"]
 INSIDE: Right = "inside"
@@ -28,18 +27,23 @@ BEFORE_NEWLINE: Right = "before newline"
 END: Right = "end"
 Context = tuple[bool, Right]
 _NEWLINE = rx.literal("\n")
-MAX_CONTEXTS = 2000  # resolutions of one node in one context; real patterns need a few dozen
+MAX_CONTEXTS = 2000  # resolutions of one node in one context; real patterns need a few dozen, others automata
+
+
+Kind = Literal["start", "end", "end_or_newline", "line_start", "line_end", "word_edge", "no_word_edge", "some_text"]
 
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A zero-width test. ``kind``: ``start``; ``end``; ``end_or_newline`` (Python's ``$``); ``line`` (multiline).
+    """A zero-width test. ``kind``: ``start``; ``end``; ``end_or_newline`` (Python's ``$``); the ends of lines
+    (multiline); between a word and something else, or not; ``some_text`` (the text is not empty).
 
-    ``word_edge`` and its contrary are resolved in ``look_around``.
+    ``symbols`` are those that make up words, or end lines. The tests that ask for them are resolved in ``look_around``.
     """
 
-    kind: Literal["start", "end", "end_or_newline", "line_start", "line_end", "word_edge", "no_word_edge"]
+    kind: Kind
     spelling: str
+    symbols: Ranges = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,12 @@ class Either:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """``body`` at least ``low`` and at most ``high`` times (``None``: no bound)."""
+    """``body`` at least ``low`` and at most ``high`` times (``None``: no bound). ``lazy`` counts in ``Atomic`` only."""
 
     body: Node
     low: int
     high: int | None
+    lazy: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +79,31 @@ class Look:
     negated: bool
 
 
-Node = Rx | Anchor | Sequenced | Either | Loop | Look
+@dataclass(frozen=True, eq=False)
+class Atomic:
+    """The match of ``body`` that a backtracking matcher finds first, and no other."""
+
+    body: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """From here on it is known that the group has matched, and which of its words that was."""
+
+    group: int
+    word: int
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A test: has the group matched (its word of that number, if one is given); or has it not, if ``negated``."""
+
+    group: int
+    word: int | None
+    negated: bool
+
+
+Node = Rx | Anchor | Sequenced | Either | Loop | Look | Atomic | Mark | Known
 
 
 def sequence(parts: Sequence[Node]) -> Node:
@@ -117,19 +146,42 @@ def loop(body: Node, low: int, high: int | None) -> Node:
 def looks_around(node: Node) -> bool:
     """Is there a test in it that needs ``look_around``?"""
     match node:
-        case Look():
+        case Look() | Atomic() | Mark() | Known():
             return True
-        case Anchor(kind, _):
-            return kind in ("word_edge", "no_word_edge")
+        case Anchor(kind):
+            return kind in ("word_edge", "no_word_edge", "some_text")
         case Sequenced(parts) | Either(parts):
             return any(map(looks_around, parts))
-        case Loop(body, _, _):
+        case Loop(body):
             return looks_around(body)
     return False
 
 
+def may_be_empty(node: Node) -> bool:
+    """Does it match the empty string somewhere, as far as can be seen without asking what its tests say?"""
+    match node:
+        case Sequenced(parts):
+            return all(map(may_be_empty, parts))
+        case Either(parts):
+            return any(map(may_be_empty, parts))
+        case Loop(body, low):
+            return low == 0 or may_be_empty(body)
+        case Atomic(body):
+            return may_be_empty(body)
+        case Anchor() | Look() | Mark() | Known():
+            return True
+    return rx.is_nullable(node)
+
+
+class NeighboursMatter(Exception):
+    """An anchor asks for a symbol beside it: ``look_around`` knows what to do."""
+
+
 def resolve(node: Node) -> Rx:
-    """The strings that the node matches from the beginning to the end of the text. Without look-around only."""
+    """The strings that the node matches from the beginning to the end of the text. Without look-around only.
+
+    Raises ``NeighboursMatter`` where that is not enough to know.
+    """
     return node if isinstance(node, Rx) else _Resolver().language(node, True, END)
 
 
@@ -144,21 +196,21 @@ class _Resolver:
         key = (id(node), left, right)
         if key not in self.known:
             if len(self.known) >= MAX_CONTEXTS:
-                raise LimitExceeded("anchors of one pattern, in contexts", len(self.known) + 1, MAX_CONTEXTS)
+                raise NeighboursMatter
             self.known[key] = self._compute(node, left, right)
         return self.known[key]
 
-    def _compute(self, node: Anchor | Sequenced | Either | Loop | Look, left: bool, right: Right) -> Rx:
+    def _compute(self, node: Node, left: bool, right: Right) -> Rx:
         match node:
-            case Look():
-                raise TypeError("look-around is not resolved here")
             case Anchor():
                 return EPSILON if _holds(node, left, right) else NOTHING
             case Either(parts):
                 return rx.union(self.language(part, left, right) for part in parts)
             case Sequenced(parts):
                 return self._sequence(node, parts[0], parts[-1], left, right)
-        return self._loop(node, left, right)
+            case Loop():
+                return self._loop(node, left, right)
+        raise TypeError(f"not resolved here: {node!r}")
 
     def _sequence(self, node: Sequenced, first: Node, last: Node, left: bool, right: Right) -> Rx:
         """Anchors at the ends are decided by the context alone; the rest goes two by two."""
@@ -227,18 +279,15 @@ class _Resolver:
             middle = self.language(body, False, INSIDE)
             last = self.language(body, False, right)
             if right == END and (_matches_newline(last) or _matches_newline(alone)):
-                self._refuse_newline_round(body, left)
+                self._check_newline_round(body, left)
             most = None if high is None else high - 2
             inner = rx.repeat(middle, max(least - 2, 0), most)
             options.append(rx.concat((self.language(body, left, INSIDE), inner, last)))
         return _drop_needless_empty(options)
 
-    def _refuse_newline_round(self, body: Node, left: bool) -> None:
+    def _check_newline_round(self, body: Node, left: bool) -> None:
         if any(self.language(body, x, BEFORE_NEWLINE) != self.language(body, x, INSIDE) for x in (left, False)):
-            raise GrammarError(
-                "'$' inside a repeat that can also match the final line feed is not supported",
-                hint="write \\Z for the very end of the text",
-            )
+            raise NeighboursMatter
 
 
 def _holds(anchor: Anchor, left: bool, right: Right) -> bool:
@@ -250,10 +299,7 @@ def _holds(anchor: Anchor, left: bool, right: Right) -> bool:
     if kind in ("end_or_newline", "line_end") and right == BEFORE_NEWLINE:
         return True
     if kind in ("line_start", "line_end"):
-        raise GrammarError(
-            f"{anchor.spelling!r} in multiline mode stands where it would test the neighbouring character",
-            hint="constrain resolves it only at the beginning and the end of the text; spell the line feeds out",
-        )
+        raise NeighboursMatter
     return False
 
 

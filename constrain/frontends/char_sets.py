@@ -104,6 +104,15 @@ def ignore_case(ranges: Ranges, spelled: str, flags: int) -> Ranges:
     return rx.merge_ranges((*_without(ranges, codes), *((ord(c), ord(c)) for c in found)))
 
 
+@lru_cache(maxsize=1024)
+def same_lower_case(code: int, ascii_only: bool) -> Ranges:
+    """The code points that ``re`` takes for ``code`` in a back-reference that ignores case: those of the same lower
+    case."""
+    lower = _sre.ascii_tolower if ascii_only else _sre.unicode_tolower
+    same = (c for c in cased()[0] if lower(c) == lower(code))
+    return rx.merge_ranges(((code, code), *((c, c) for c in same)))
+
+
 def ignore_ascii_case(ranges: Ranges) -> Ranges:
     """``ranges`` with both cases of each ASCII letter in it: IGNORECASE of bytes."""
     extra = []

@@ -23,7 +23,10 @@ _SETS: dict[str, Ranges] = {**char_sets.ASCII_SETS, "s": char_sets.ECMA_SPACE}
 _DOT = rx.chars(rx.invert_ranges(char_sets.ECMA_LINE_ENDS))
 _START = Anchor("start", "^")
 _END = Anchor("end", "$")
-_EDGES = {"b": Anchor("word_edge", "\\b"), "B": Anchor("no_word_edge", "\\B")}
+_EDGES = {
+    "b": Anchor("word_edge", "\\b", char_sets.ASCII_SETS["w"]),
+    "B": Anchor("no_word_edge", "\\B", char_sets.ASCII_SETS["w"]),
+}
 _CONTROLS = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _QUANTIFIER = re.compile(r"(?:([*+?])|\{([0-9]+)(,([0-9]*))?\})\??")
 _MARKS = {"*": (0, None), "+": (1, None), "?": (0, 1)}

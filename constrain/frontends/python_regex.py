@@ -1,7 +1,8 @@
 """Python's own parse of a pattern (``re._parser``), read into the nodes of ``anchored``.
 
-The standard library parses, so what is a valid pattern and what it means is its decision, flags and all. What is
-not regular, or not yet here (look-around, back-references, word boundaries), is refused by name and place.
+The standard library parses, so what is a valid pattern and what it means is its decision, flags and all. This reader
+refuses, by name and place, whatever looks at the text around it or remembers what it has matched; for patterns that
+match a whole text, ``python_whole`` reads that too.
 """
 
 from __future__ import annotations
@@ -43,18 +44,20 @@ _HINTS = {
     "atomic group": "write a plain group (?:...) if the text need not be matched without backtracking",
     "anchor": "a terminal begins and ends where it is matched; leave the anchor out",
     "possessive quantifier": "write the plain quantifier if the text need not be matched without backtracking",
+    "repeat of what may be empty": "write it so that each round reads something: (?:a|b)* for (?:a?b?)*",
 }
 _PLACES = {
     "look-ahead": r"\(\?[=!]", "look-behind": r"\(\?<[=!]", "word boundary": r"\\[bB]",
     "back-reference": r"\\[1-9k]|\(\?P=", "conditional group": r"\(\?\(", "atomic group": r"\(\?>",
     "possessive quantifier": r"[*+?}]\+", "anchor": r"[\^$]|\\[AZz]",
+    "repeat of what may be empty": r"\(\?>|[*+?}]\+",
 }  # fmt: skip
 EDGES = (op.AT_BEGINNING, op.AT_BEGINNING_STRING, op.AT_END, op.AT_END_STRING)
 _SET = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
 
 
 def parse(pattern: str | bytes, flags: int) -> Node:
-    """The pattern as nodes. Raises ``GrammarError`` for bad syntax and for refused constructs."""
+    """The pattern as nodes. Raises ``GrammarError`` for bad syntax, ``UnsupportedPattern`` for what is refused."""
     tree = parse_tree(pattern, flags)
     return Reader(pattern).sequence(tree, flags | tree.state.flags)
 
@@ -88,26 +91,37 @@ def syntax_error(
 class Reader:
     """Turns opcodes into nodes. ``pattern`` is for messages."""
 
+    @property
+    def read(self) -> ReadTable:
+        """How to read each opcode."""
+        return READ
+
     def __init__(self, pattern: str | bytes) -> None:
         self.pattern = pattern
         self.is_text = isinstance(pattern, str)
         self.top = rx.MAX_CODE_POINT if self.is_text else 255
 
     def sequence(self, items: Iterable[tuple[Any, Any]], flags: int) -> Node:
-        return sequence([READ[code](self, argument, flags) for code, argument in items])
+        return sequence([self.read[code](self, argument, flags) for code, argument in items])
 
     def literal(self, code: int, flags: int) -> Node:
         if not flags & re.IGNORECASE:
             return char_sets.one(code)
+        if flags & re.LOCALE:
+            return rx.chars(locale_set(((op.LITERAL, code),), flags))
         return rx.chars(char_sets.scalars(self.fold(code, flags)))
 
     def other_than(self, code: int, flags: int) -> Node:
+        if flags & re.LOCALE:
+            return rx.chars(locale_set(((op.NEGATE, None), (op.LITERAL, code)), flags))
         return self.complement(self.fold(code, flags))
 
     def any(self, _: None, flags: int) -> Node:
         return self.complement(() if flags & re.DOTALL else char_sets.LINE_FEED)
 
     def set(self, items: list[tuple[Any, Any]], flags: int) -> Node:
+        if flags & re.LOCALE:
+            return rx.chars(locale_set(items, flags))
         return _set_of(tuple(items), flags & _CASE_FLAGS, self.is_text)
 
     def alternatives(self, argument: tuple[None, list[Any]], flags: int) -> Node:
@@ -130,9 +144,9 @@ class Reader:
     def anchor(self, kind: Any, flags: int) -> Node:
         lines = bool(flags & re.MULTILINE)
         if kind is op.AT_BEGINNING:
-            return Anchor("line_start" if lines else "start", "^")
+            return Anchor("line_start", "^", char_sets.LINE_FEED) if lines else Anchor("start", "^")
         if kind is op.AT_END:
-            return Anchor("line_end" if lines else "end_or_newline", "$")
+            return Anchor("line_end", "$", char_sets.LINE_FEED) if lines else Anchor("end_or_newline", "$")
         if kind is op.AT_BEGINNING_STRING:
             return Anchor("start", "\\A")
         if kind is op.AT_END_STRING:
@@ -147,7 +161,7 @@ class Reader:
 
     def ranges(self, code: Any, argument: Any, flags: int) -> Ranges:
         """The members of a one-character item."""
-        members = READ[code](self, argument, flags)
+        members = self.read[code](self, argument, flags)
         return members.ranges if isinstance(members, rx.Chars) else ()
 
     def complement(self, ranges: Ranges) -> Rx:
@@ -160,17 +174,21 @@ class Reader:
         raise refusal(self.pattern, construct, bool(flags & re.VERBOSE))
 
 
-def refusal(pattern: str | bytes, construct: str, verbose: bool = False) -> GrammarError:
-    """The error that names a construct and points at its first place in the pattern."""
+def refusal(
+    pattern: str | bytes, construct: str, verbose: bool = False, message: str | None = None, nth: int = 0
+) -> GrammarError:
+    """The error that names a construct and points at its first place in the pattern (or at the ``nth``, from 0)."""
     text = pattern if isinstance(pattern, str) else pattern.decode("latin-1")
     wanted = re.compile(_PLACES[construct])
     comment = r"|#[^\n]*" if verbose else ""
-    place = None
-    for token in re.finditer(rf"\\.|{_SET}{comment}|\(\?<?.|[*+?}}]\+?|.", text, re.DOTALL):
-        if wanted.match(text, token.start()) and token[0][0] not in "[#":
-            place = token.start()
-            break
-    return syntax_error(pattern, f"{construct} is not supported", place, _HINTS[construct], UnsupportedPattern)
+    places = [
+        token.start()
+        for token in re.finditer(rf"\\.|{_SET}{comment}|\(\?<?.|[*+?}}]\+?|.", text, re.DOTALL)
+        if wanted.match(text, token.start()) and token[0][0] not in "[#"
+    ]
+    place = places[nth if nth < len(places) else 0] if places else None
+    what = message or f"{construct} is not supported"
+    return syntax_error(pattern, what, place, _HINTS[construct], UnsupportedPattern)
 
 
 def _refuser(construct: str) -> Callable[[Reader, Any, int], Node]:
@@ -187,6 +205,24 @@ def _fold(ranges: Ranges, spelled: str, flags: int, is_text: bool) -> Ranges:
     return (
         char_sets.ignore_case(ranges, spelled, flags & _CASE_FLAGS) if is_text else char_sets.ignore_ascii_case(ranges)
     )
+
+
+def locale_set(items: Iterable[tuple[Any, Any]], flags: int) -> Ranges:
+    """The bytes of a bracket expression under LOCALE, which are what ``re`` says in the locale as it is now."""
+    spelled = b""
+    for code, argument in items:
+        match code:
+            case op.NEGATE:
+                spelled += b"^"
+            case op.CATEGORY:
+                letter, inverted = _CATEGORIES[argument]
+                spelled += b"\\" + (letter.upper() if inverted else letter).encode()
+            case op.RANGE:
+                spelled += b"\\x%02x-\\x%02x" % argument
+            case _:
+                spelled += b"\\x%02x" % argument
+    asked = re.compile(b"[" + spelled + b"]", flags & (re.IGNORECASE | re.LOCALE))
+    return rx.merge_ranges((byte, byte) for byte in range(256) if asked.match(bytes([byte])))
 
 
 @lru_cache(maxsize=4096)
@@ -215,7 +251,8 @@ def _set_of(items: tuple[tuple[Any, Any], ...], flags: int, is_text: bool) -> Rx
     return rx.chars(rx.invert_ranges(members, top) if negated else char_sets.scalars(members))
 
 
-READ: dict[Any, Callable[[Reader, Any, int], Node]] = {
+ReadTable = dict[Any, Callable[[Any, Any, int], Node]]
+READ: ReadTable = {
     op.LITERAL: Reader.literal,
     op.NOT_LITERAL: Reader.other_than,
     op.ANY: Reader.any,

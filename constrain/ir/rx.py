@@ -269,7 +269,7 @@ def _leading_to(edges: Sequence[Iterable[Edge]], finals: Iterable[int]) -> set[i
     """The states from which one of ``finals`` can be reached."""
     before: list[list[int]] = [[] for _ in edges]
     for state, row in enumerate(edges):
-        for _, _, target in row:
+        for target in {target for _, _, target in row}:
             before[target].append(state)
     alive = set(finals)
     stack = list(alive)
