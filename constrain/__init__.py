@@ -1,8 +1,8 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
-A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), a vocabulary from a tokenizer
-(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A ``Compiler``
-remembers automata, for those who compile the same again and again. The transformers plug-in is
+A grammar comes from a front end (``regex``, ``lark``, ``gbnf``, ``ebnf``, ``json_schema``), a vocabulary from a
+tokenizer (``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A
+``Compiler`` remembers automata, for those who compile the same again and again. The transformers plug-in is
 ``constrain.adapters.transformers``.
 """
 
@@ -23,6 +23,8 @@ from constrain.errors import (
     UnsupportedSchema,
     VocabularyError,
 )
+from constrain.frontends.ebnf import ebnf_grammar as ebnf
+from constrain.frontends.gbnf import gbnf_grammar as gbnf
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
@@ -90,7 +92,9 @@ __all__ = [
     "VocabularyError",
     "advance_all",
     "compile",
+    "ebnf",
     "fill_masks",
+    "gbnf",
     "json_schema",
     "lark",
     "regex",
