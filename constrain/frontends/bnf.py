@@ -74,17 +74,17 @@ class Rules(ABC):
         """The characters that a set token stands for; surrogates do not matter."""
 
     def grammar(self, start: str) -> Grammar:
-        """All rules. ``start`` is the start rule; where it is empty, the first one is."""
+        """All rules. ``start`` is the start rule; where it is empty, ``root`` is, or else the first one."""
         try:
             while self.peek().kind != "end":
                 self.rule()
             self.check_names(start)
-            rules = with_terminals(self.rules, start or next(iter(self.rules)))
+            start = start or ("root" if "root" in self.rules else next(iter(self.rules)))
+            return Grammar(start, with_terminals(self.rules, start))
         except NotRegular as error:
             raise self.error(str(error), error.node.at, error.hint) from None
         except RecursionError as error:
             raise GrammarError("the grammar is nested too deeply", where=self.where()) from error
-        return Grammar(start or next(iter(rules)), rules)
 
     # ---- tokens ----------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def ebnf_grammar(source: str | Path, start: str | None = None, dialect: Dialect 
     if read_as not in _READERS:
         raise ValueError(f"dialect is 'w3c' or 'gbnf', not {dialect!r}")
     try:
-        return _READERS[read_as](text, path).grammar(start or ("root" if has_root else ""))
+        return _READERS[read_as](text, path).grammar(start or "")
     except GrammarError as error:
         if dialect is None:
             reason = "it defines root" if has_root else "it does not define root"
