@@ -172,10 +172,9 @@ class Gbnf:
         ways = [f"\\u{ord(char):04x}", f"\\U{ord(char):08X}"] if ord(char) < 0x10000 else [f"\\U{ord(char):08x}"]
         if ord(char) < 256:
             ways.append(f"\\x{ord(char):02X}")
+        plain = named.get(char, char)
         if char in special:
             plain = "\\x5e" if char == "^" else f"\\{char}"
-        else:
-            plain = named.get(char, char)
         return self.rng.choice(ways) if self.rng.random() < 0.2 else plain
 
 
