@@ -23,6 +23,7 @@ from constrain.ir import rx
 from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Literal, Ref, Repeat, Seq, Terminal
 
 _COUNTS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+_MAX_DIGITS = 9  # counters of the engine have 32 bits
 _BRACES = re.compile(r"\{\s*(\d*)\s*(,?)\s*(\d*)\s*\}")
 
 
@@ -217,6 +218,8 @@ class Rules(ABC):
         match = _BRACES.fullmatch(token.text)
         if match is None or not (match[1] or match[3]):
             raise self.error("not a number of times", token.at, "write {3}, {3,}, {,5} or {3,5}")
+        if max(len(match[1]), len(match[3])) > _MAX_DIGITS:
+            raise self.error(f"a count of more than {_MAX_DIGITS} digits", token.at, "write {3,} for no upper bound")
         low = int(match[1] or 0)
         high = int(match[3]) if match[3] else None if match[2] else low
         if high is not None and high < low:
@@ -288,7 +291,7 @@ def read_source(source: str | Path, suffixes: tuple[str, ...]) -> tuple[str, Pat
     """The text of a grammar, and the path if it is a file."""
     if isinstance(source, Path):
         try:
-            return source.read_text(encoding="utf-8"), source
+            return source.read_text(encoding="utf-8-sig"), source
         except OSError as error:
             raise GrammarError(f"cannot read the file: {error.strerror}", where=str(source)) from error
         except UnicodeDecodeError as error:

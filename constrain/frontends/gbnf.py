@@ -93,8 +93,9 @@ class GbnfRules(Rules):
 
     def symbols(self, text: str, at: int) -> tuple[list[int], list[str]]:
         """The code points of a text with escapes, and how each is spelled."""
-        codes, spelled = [], []
-        position = 0
+        if "\\" not in text:
+            return list(map(ord, text)), list(text)
+        codes, spelled, position = [], [], 0
         while position < len(text):
             match = _ESCAPE.match(text, position)
             code = _code(match) if match else None

@@ -121,6 +121,7 @@ def test_a_rule_may_have_the_name_of_a_macro() -> None:
         ('root ::= "a"{x}', "not a number of times", 1, 13),
         ('root ::= "a"{,}', "not a number of times", 1, 13),
         ('root ::= "a"{3,2}', "at least 3 and at most 2", 1, 13),
+        ('root ::= "a"{1,1000000000}', "a count of more than 9 digits", 1, 13),
         ("root ::=\n  +", "nothing to repeat before +", 2, 3),
         ('root ::= ("b" | {2})', "nothing to repeat before {2}", 1, 17),
         ("root ::= items\nitem ::= [a]", "there is no rule 'items'", 1, 10),
