@@ -1,9 +1,9 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
-A grammar comes from a front end (``regex``, ``lark``, ``json_schema``), or is put together of grammars and texts
-(``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
-(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A ``Compiler``
-remembers automata, for those who compile the same again and again. The transformers plug-in is
+A grammar comes from a front end (``regex``, ``lark``, ``gbnf``, ``ebnf``, ``json_schema``), or is put together of grammars
+and texts (``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
+(``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A
+``Compiler`` remembers automata, for those who compile the same again and again. The transformers plug-in is
 ``constrain.adapters.transformers``.
 """
 
@@ -27,6 +27,8 @@ from constrain.errors import (
 )
 from constrain.frontends.combine import choices, optional, repeat, sequence
 from constrain.frontends.embedding import Rule
+from constrain.frontends.ebnf import ebnf_grammar as ebnf
+from constrain.frontends.gbnf import gbnf_grammar as gbnf
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.regex import regex_grammar as regex
 from constrain.ir.grammar import Grammar
@@ -97,7 +99,9 @@ __all__ = [
     "advance_all",
     "choices",
     "compile",
+    "ebnf",
     "fill_masks",
+    "gbnf",
     "json_schema",
     "lark",
     "optional",

@@ -14,8 +14,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from constrain.frontends.ebnf import Dialect, ebnf_grammar
+from constrain.frontends.gbnf import gbnf_grammar
 from constrain.frontends.json_schema import json_schema_grammar
 from constrain.frontends.json_schema.dialect import DIALECTS
 from constrain.frontends.json_schema.source import Loaded, load_schema
@@ -140,6 +143,15 @@ class Compiler:
         alone = isinstance(source, str) and not re.search(r"%import\s+\.", source)
         key = _content("lark", source, start) if alone else None
         return self._find(key, lambda: _lark_grammar(source, start))
+
+    def gbnf(self, source: str | Path, start: str = "root") -> PushdownAutomaton:
+        """The automaton of ``constrain.gbnf(source, start)``. Text is remembered, files are read at each call."""
+        return self._find(_content("gbnf", source, start), lambda: gbnf_grammar(source, start))
+
+    def ebnf(self, source: str | Path, start: str | None = None, dialect: Dialect | None = None) -> PushdownAutomaton:
+        """The automaton of ``constrain.ebnf(source, start, dialect)``. Text is remembered, files are read each time."""
+        key = _content("ebnf", source, start, dialect)
+        return self._find(key, lambda: ebnf_grammar(source, start, dialect))
 
     # ---- what is held --------------------------------------------------------------------------------------
 

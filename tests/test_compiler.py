@@ -76,6 +76,10 @@ def test_what_differs_is_compiled_anew(compiler: Compiler) -> None:
         lambda: compiler.lark('start: "a"+'),
         lambda: compiler.lark('start: "a"+\nother: "b"'),
         lambda: compiler.lark('start: "a"+\nother: "b"', "other"),
+        lambda: compiler.gbnf('root ::= "a"+\nb ::= root', "b"),
+        lambda: compiler.gbnf('root ::= "a"+'),
+        lambda: compiler.ebnf('root ::= "a"+'),
+        lambda: compiler.ebnf('root ::= "a"+', dialect="w3c"),
     ]
     automata = [make() for make in sources]
     assert len(set(map(id, automata))) == len(sources)

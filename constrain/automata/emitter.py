@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from typing import Protocol
 
 from constrain.automata.analysis import NonEmpty, nullable
+from constrain.automata.elements import is_blank
 from constrain.automata.recursion import Component
 from constrain.ir.grammar import Bag, Choice, Expr, Joined, Literal, Ref, Repeat, Seq, Terminal, Token
 from constrain.ir.lexing import Enter
@@ -32,6 +34,53 @@ class Rules(Protocol):
 
     def blanks(self, context: int) -> int:
         """The number of the rule for what may be skipped in a context."""
+
+
+def first_calls(expr: Expr, nulls: set[str]) -> Iterator[Expr]:
+    """What the code of ``expr`` calls as a rule before it reads a byte: references, bodies of counted repeats, parts of
+    bags; but for terminals."""
+    match expr:
+        case Ref():
+            yield expr
+        case NonEmpty():
+            yield from first_calls(expr.body, nulls)
+        case Seq():
+            for part in expr.parts:
+                yield from first_calls(part, nulls)
+                if not nullable(part, nulls):
+                    return
+        case Choice():
+            for part in expr.parts:
+                yield from first_calls(part, nulls)
+        case Repeat() if _is_counted(expr, nulls):
+            yield from _unless_terminal(expr.body)
+        case Repeat() if expr.high != 0:
+            yield from first_calls(expr.body, nulls)
+        case Joined():
+            for item, required in expr.items:
+                yield from first_calls(item, nulls)
+                if nullable(item, nulls):
+                    yield from first_calls(expr.separator, nulls)
+                elif required:
+                    return
+        case Bag():
+            for element in expr.items:
+                for part in element.parts:
+                    yield from _unless_terminal(part)
+                    if not nullable(part, nulls):
+                        break
+
+
+def _unless_terminal(expr: Expr) -> Iterator[Expr]:
+    if not isinstance(expr, Terminal) and not is_blank(expr):
+        yield expr
+
+
+def _is_counted(expr: Repeat, nulls: set[str]) -> bool:
+    """Does a register count the iterations, with the body as a rule of its own?"""
+    if expr.high is None:
+        return expr.low > 1 and not nullable(expr.body, nulls)
+    return expr.high > 1
 
 
 _MOVABLE = (Literal, Terminal, Ref)  # their code has no addresses
@@ -155,20 +204,20 @@ class Emitter:
             return self._leave(tail)
         if high == 1:
             return self.emit(body, tail) if low else self._optional(body, tail)
-        if high is None and low == 0:
+        if _is_counted(expr, self.nulls):
+            self.code.extend((LOOP, self.rules.part(body), low, -1 if high is None else high))
+        elif low == 0:
             start = len(self.code)
             places = self._split(2)
             self.code[places[0]] = len(self.code)
             self.emit(body, False)
             self.code.extend((JUMP, start))
             self.code[places[1]] = len(self.code)
-        elif high is None and low == 1:
+        else:
             start = len(self.code)
             self.emit(body, False)
             places = self._split(2)
             self.code[places[0]], self.code[places[1]] = start, len(self.code)
-        else:
-            self.code.extend((LOOP, self.rules.part(body), low, -1 if high is None else high))
         return self._leave(tail)
 
     def _optional(self, body: Expr, tail: bool) -> None:

@@ -41,9 +41,9 @@ from constrain.automata.analysis import (
     why_empty,
 )
 from constrain.automata.elements import BagRules, compile_bag
-from constrain.automata.emitter import Emitter
+from constrain.automata.emitter import Emitter, first_calls
 from constrain.automata.lexed import TokenRules
-from constrain.automata.recursion import Component, components, left_calls, strongly_connected
+from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
 from constrain.ir.lexing import Enter, Lexing
@@ -344,11 +344,12 @@ class ProgramBuilder:
             self._where = name
             if body is None and name not in self._rules:
                 self._learn(name)
-            calls = left_calls(self._emit(member, name, body), self._nulls)
+            calls = list(first_calls(self._emit(member, name, body), self._nulls))
             if not calls:
                 self._set(member, self.program.entries[member], LAST_RANK - 1)
                 continue
-            called = group[member] = {self._numbers[other] for other in calls if other in self._rules}
+            made = (part for part in calls if not (isinstance(part, Ref) and part.name not in self._rules))
+            called = group[member] = {self.part(part) for part in made}
             waiting += [other for other in called if other in self._unmade and other not in waiting]
         return {member: calls & group.keys() for member, calls in group.items()}
 

@@ -192,7 +192,9 @@ def strongly_connected(calls: dict[Name, set[Name]]) -> list[list[Name]]:
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[name])
                 if low[name] == index[name]:
-                    at = stack.index(name)
+                    at = len(stack) - 1
+                    while stack[at] != name:  # not index(): it looks from the other end
+                        at -= 1
                     result.append(stack[at:])
                     on_stack.difference_update(stack[at:])
                     del stack[at:]

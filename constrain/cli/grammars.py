@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import constrain
@@ -16,16 +17,19 @@ from constrain.cli.schema_options import (
 )
 from constrain.ir.grammar import Grammar
 
-KINDS = ("regex", "lark", "json_schema")
-SUFFIXES = (".lark", ".json", ".regex")
+KINDS = ("regex", "lark", "gbnf", "ebnf", "json_schema")
+SUFFIXES = {".lark": "lark", ".gbnf": "gbnf", ".ebnf": "ebnf", ".json": "json_schema", ".regex": "regex"}
+_INLINE = "--regex, --lark, --gbnf, --ebnf or --json-schema"
 
 HELP = """\
 GRAMMAR is one of
   FILE.lark     a Lark grammar
+  FILE.gbnf     a grammar in the notation of llama.cpp
+  FILE.ebnf     an EBNF grammar: W3C's notation or, if it defines a rule root, that of llama.cpp and xgrammar
   FILE.json     a JSON Schema, or a list of tools as chat models take them
   FILE.regex    a Python regular expression that the whole text must match
   NAME          a grammar that comes with the package: {names}
-or is left out for --regex, --lark or --json-schema."""
+or is left out for --regex, --lark, --gbnf, --ebnf or --json-schema."""
 
 
 def shipped_folder() -> Path:
@@ -51,8 +55,10 @@ def add_grammar(parser: argparse.ArgumentParser) -> None:
     inline = parser.add_mutually_exclusive_group()
     inline.add_argument("--regex", metavar="PATTERN", help="a Python regular expression")
     inline.add_argument("--lark", metavar="TEXT", help="the text of a Lark grammar")
+    inline.add_argument("--gbnf", metavar="TEXT", help="the text of a GBNF grammar")
+    inline.add_argument("--ebnf", metavar="TEXT", help="the text of an EBNF grammar")
     inline.add_argument("--json-schema", metavar="JSON", help="the text of a JSON Schema")
-    parser.add_argument("--start", default="start", metavar="RULE", help="the start rule of a Lark grammar")
+    parser.add_argument("--start", metavar="RULE", help="the start rule of a Lark, GBNF or EBNF grammar")
     add_schema_options(parser)
 
 
@@ -70,7 +76,7 @@ def read_grammar(options: argparse.Namespace) -> Grammar:
                 raise UsageError(f"two grammars: {options.grammar!r} and --{kind.replace('_', '-')}; give one")
             return _read(kind, text, options)
     if options.grammar is None:
-        raise UsageError("which grammar? Give a file, a name, or one of --regex, --lark, --json-schema")
+        raise UsageError(f"which grammar? Give a file, a name, or one of {_INLINE}")
     path = Path(options.grammar)
     if options.grammar in shipped_names() and not path.is_file():
         path = shipped_folder() / f"{options.grammar}.lark"
@@ -78,11 +84,11 @@ def read_grammar(options: argparse.Namespace) -> Grammar:
         names, suffixes = ", ".join(shipped_names()), ", ".join(SUFFIXES)
         raise UsageError(
             f"{options.grammar!r} is neither a shipped grammar ({names}) nor a file ending in {suffixes}; "
-            "a grammar's text goes with --regex, --lark or --json-schema"
+            f"a grammar's text goes with {_INLINE}"
         )
     if path.suffix == ".regex":
         return _read("regex", path.read_text(encoding="utf-8").removesuffix("\n"), options)
-    return _read("lark" if path.suffix == ".lark" else "json_schema", path, options)
+    return _read(SUFFIXES[path.suffix], path, options)
 
 
 def _read(kind: str, source: str | Path, options: argparse.Namespace) -> Grammar:
@@ -94,4 +100,8 @@ def _read(kind: str, source: str | Path, options: argparse.Namespace) -> Grammar
         return grammar
     if has_schema_options(options):
         raise UsageError("the options for JSON Schema go with a JSON Schema only")
-    return constrain.lark(source, start=options.start) if kind == "lark" else constrain.regex(str(source))
+    if kind == "regex":
+        return constrain.regex(str(source))
+    start = {"start": options.start} if options.start else {}
+    read: Callable[..., Grammar] = {"lark": constrain.lark, "gbnf": constrain.gbnf, "ebnf": constrain.ebnf}[kind]
+    return read(source, **start)

@@ -163,7 +163,7 @@ class Assembly:
     def _embedded(self, grammar: Grammar) -> Expr:
         known = self._entries.get(id(grammar))
         if known is None:
-            if getattr(grammar, "lexing", None) is not None:
+            if grammar.lexing is not None:
                 raise GrammarError(
                     "a grammar with a lexer cannot be a part of another: what it reads depends on the text after it",
                     hint="read it without one, or embed the other grammar in it",

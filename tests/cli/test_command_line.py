@@ -75,6 +75,20 @@ def test_check_too_short(run: Any) -> None:
     assert code == 1 and out.startswith("<text>:1:9: the text ends too early (byte 8)")
 
 
+@pytest.mark.filterwarnings("ignore:rules that the start rule never reaches")
+def test_check_with_a_bnf_file(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "list.gbnf"
+    path.write_text('root ::= item ("," item)* # a list\nitem ::= [a-z]+')
+    assert run("check", str(path), "--text", "a,bc")[0] == 0
+    assert run("check", str(path), "--start", "item", "--text", "a,bc")[0] == 1
+    assert run("check", "--gbnf", 'root ::= "\\n"', "--text", "\n")[0] == 0
+    path = tmp_path / "list.ebnf"
+    path.write_text("List ::= [a-z]+ - 'no'")
+    assert run("check", str(path), "--text", "yes")[0] == 0 and run("check", str(path), "--text", "no")[0] == 1
+    code, _, err = run("check", "--ebnf", "a ::= [x", "--text", "x")
+    assert code == 2 and "1:7: this set is never closed" in err
+
+
 def test_check_reads_standard_input(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(monkeypatch, b"7\n")
     code, out, _ = run("check", "--regex", "[0-9]")

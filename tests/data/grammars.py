@@ -116,6 +116,24 @@ case(
     ["a", "aba", "ba", "abb"],
 )
 case(
+    "counted sequences that begin with a rule that nothing else names",
+    {"s": Repeat(Ref("r"), 0, None), "r": Repeat(Seq(Ref("x"), lit("b")), 2, 3), "x": Repeat(lit("a"), 1, 2)},
+    ["", "abab", "abaabab", "abababab"],
+    ["ab", "aab", "abaaab", "ababa"],
+)
+case(
+    "a rule in what never happens, and a counted one that is empty",
+    {"s": Seq(Repeat(Ref("x"), 0, 0), Repeat(Repeat(Ref("e"), 0, None), 2, 2), lit("a")), "x": lit("b"), "e": EMPTY},
+    ["a"],
+    ["", "b", "ba"],
+)
+case(
+    "elements of a bag that begin with a rule",
+    {"s": Bag((Item(Seq(Ref("x"), lit("1"))), Item(Seq(Ref("y"), lit("2")))), lit(",")), "x": lit("a"), "y": lit("a")},
+    ["", "a1", "a2", "a2,a1", "a1,a2"],
+    ["a", "a1,a1", "a1,", "b1"],
+)
+case(
     "a rule that is itself",
     {"s": Choice(Ref("s"), lit("a"))},
     ["a"],
