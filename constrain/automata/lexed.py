@@ -7,14 +7,14 @@ number after those of the tokens is the rule for what may be skipped. Bodies are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from constrain.automata.analysis import nullable_rules
 from constrain.automata.recursion import left_calls, strongly_connected
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
-from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Repeat, Seq, Token, walk
-from constrain.ir.lexing import Enter, Lexing
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Repeat, Seq, Terminal, Token, walk
+from constrain.ir.lexing import Enter, Lexing, Way
 
 FEW_CONTEXTS = 40
 SMALL_PRODUCT = 3_000  # rules
@@ -42,13 +42,25 @@ class TokenRules:
         """The rule for what may be skipped."""
         return self.context(context) + len(self.lexing.names)
 
+    def block(self, number: int) -> range:
+        """All rules of the context to which a rule belongs."""
+        base = self.bases[bisect_right(self.bases, number) - 1]
+        return range(base, base + len(self.lexing.names) + 1)
+
     def body(self, number: int) -> Expr:
         """What a rule of a block stands for."""
+        return _either(self._ways(number), self.lexing)
+
+    def leaves(self, number: int) -> Iterator[Terminal]:
+        """The terminals that rules of this block begin with."""
+        for member in self.block(number):
+            yield from (way.body for way in self._ways(member) if isinstance(way.body, Terminal))
+
+    def _ways(self, number: int) -> Sequence[Way]:
         place = bisect_right(self.bases, number) - 1
         context, token = self.contexts[place], number - self.bases[place]
         is_token = token < len(self.lexing.names)
-        ways = self.lexing.ways(context, token) if is_token else self.lexing.blanks(context)
-        return Choice(*(Enter(w.after, w.body, probe=self.lexing.may_be_stuck(w.after)) for w in ways))
+        return self.lexing.ways(context, token) if is_token else self.lexing.blanks(context)
 
     def name(self, number: int) -> str:
         """What messages call it."""
@@ -58,6 +70,11 @@ class TokenRules:
     def __contains__(self, number: int) -> bool:
         place = bisect_right(self.bases, number) - 1
         return place >= 0 and number - self.bases[place] <= len(self.lexing.names)
+
+
+def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
+    parts = [Enter(way.after, way.body, probe=lexing.may_be_stuck(way.after)) for way in ways]
+    return Choice(*parts) if parts else NEVER
 
 
 def runnable(grammar: Grammar) -> Grammar:

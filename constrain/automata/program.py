@@ -45,7 +45,7 @@ from constrain.automata.emitter import Emitter, first_calls
 from constrain.automata.lexed import TokenRules
 from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
-from constrain.ir.grammar import Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
+from constrain.ir.grammar import NEVER, Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
 from constrain.ir.lexing import Enter, Lexing
 from constrain.kernels.layout import END
 
@@ -122,6 +122,7 @@ class ProgramBuilder:
         self._unmade: dict[int, tuple[str, Expr | None]] = {}  # rule number -> (name, body of a nameless rule)
         self._last_rank = LAST_RANK - 1
         self._tokens: TokenRules | None = None
+        self._nothing = UNMADE  # the code that matches nothing
         # A proxy: the two would hold each other, and with them a whole vocabulary index, until a collection.
         self._emitter = Emitter(self.program.code, weakref.proxy(self), self._nulls)
 
@@ -169,6 +170,26 @@ class ProgramBuilder:
         self._tokens = TokenRules(lexing, self._reserve)
         whole = Seq(Enter(lexing.first), Ref(self.grammar.start), Token(lexing.end))
         self.program.start = self._new_rule(self.grammar.start, whole)
+        for name in self._rules:
+            number = self.rule(name)
+            if self.program.entries[number] == UNMADE:
+                self.make(number)
+
+    def _make_context(self, tokens: TokenRules, number: int) -> None:
+        """Make all rules of the context to which a rule belongs, and their leaves: a mask that has to ask begins anew."""
+        for member in tokens.block(number):
+            body = tokens.body(member)
+            if body is NEVER and self._nothing != UNMADE:
+                self._set(member, self._nothing, LAST_RANK - 1)
+                continue
+            self._emit(member, tokens.name(member), body)
+            self._set(member, self.program.entries[member], LAST_RANK - 1)
+            if body is NEVER:
+                self._nothing = self.program.entries[member]
+        for leaf in tokens.leaves(number):
+            rule = self.terminal(leaf)[0]
+            if self.program.entries[rule] == UNMADE:
+                self.make(rule)
 
     def _reserve(self, count: int) -> int:
         """Numbers for ``count`` rules without code."""
@@ -199,8 +220,7 @@ class ProgramBuilder:
             self._set(number, -self._leaf(terminal), LAST_RANK)
             return
         if self._tokens is not None and number in self._tokens:
-            self._emit(number, self._tokens.name(number), self._tokens.body(number))
-            self._set(number, self.program.entries[number], LAST_RANK - 1)
+            self._make_context(self._tokens, number)
             return
         try:
             self._rank(self._make_group(number))

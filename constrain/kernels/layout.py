@@ -115,6 +115,9 @@ GRAMMAR_GROUPS = (
     Group("union", {n: ("i4", 1) for n in ("J_LEFT", "J_RIGHT", "J_STACK")}, interned=True),  # of two stacks
     # Known of an address in the program and a stack: can anything be read from there on? (0, 1, or ``NOT_KNOWN``)
     Group("probe", {n: ("i4", 1) for n in ("F_PC", "F_STACK", "F_LIVE")}, interned=True),
+    # What follows a CONTEXT instruction on a stack (closures.py), a cache.
+    Group("closure", {n: ("i4", 1) for n in ("X_PC", "X_STACK", "X_FROM", "X_SIZE")}, interned=True),
+    Group("closed", {"X_POSITION": ("i4", 1), "X_BELOW": ("i4", 1)}),
     Group("uniting", {"J_PAIR": ("i4", 2)}),  # scratch: unions that wait for those of nodes below
     # Memories of bags: registers on stack edges. A memory is a shape and a set of words; while a word is recorded it
     # is the memory before (``M_BASE``: before the first byte) and a byte, and its shape is not known. ``M_PLACE``: how
@@ -180,7 +183,8 @@ class Layout:
 V_EXTRAS = ("NODES", "WORDS", "STAMP", "LONGEST", "FOUND", "ODD", "FIND", "HAND", "EVICTIONS")
 V = Layout(VOCABULARY_GROUPS, V_EXTRAS, full=-1)
 # SHORT: visits of a walk before it goes on with walk sets, and whose mask is not remembered. MANY: configurations of a
-# state whose walks begin with walk sets, and whose steps are remembered. MEMBERS: bound on all walk sets.
+# state whose walks begin with walk sets, and whose steps are remembered. MEMBERS: bound on all walk sets. CLOSED: bound
+# on all closures that are remembered.
 G = Layout(
     GRAMMAR_GROUPS,
     (
@@ -195,8 +199,9 @@ G = Layout(
         "HAND",
         "CALLED",
         "CONTEXT",
-        "PROBED",
+        "ASKED",
         "PROBING",
+        "CLOSED",
         "DEFERRED",
         "SHORT",
         "MANY",
@@ -216,6 +221,6 @@ BAD_STATE = -1000  # status: the state is none of this automaton's
 ROW_WANTED = -1001
 TOO_MANY_ENDS = -1002  # status: more than ``MAX_ENDS`` words have been ended
 RULE_WANTED = -1003  # status: rule ``WANTED`` has no code yet
-PROBE_WANTED = -1005  # status: is anything live at address ``WANTED`` on stack ``PROBED``?
+PROBES_WANTED = -1005  # status: are places live of which that is asked (probe.py)?
 NOT_KNOWN = -1
 ROWS_WANTED = -1004  # status: the array of remembered masks is not there yet

@@ -10,14 +10,16 @@ RETURN reached without reading a byte (a *fresh* item) is dropped. There is no l
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
 before its rule is entered.
 
-In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets. So what
-comes after a CONTEXT is explored later, by itself, together with all that waits for the same context.
+In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets. So
+what comes after a CONTEXT, or a PROBE, is explored later and by itself, which makes it a function of its address and
+stack, and remembered.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from constrain.kernels.closures import copy_closure, keep_closure
 from constrain.kernels.intern import mix
 from constrain.kernels.jit import helper, inline
 from constrain.kernels.layout import (
@@ -37,7 +39,6 @@ from constrain.kernels.layout import (
     NOT_KNOWN,
     OPTION,
     PROBE,
-    PROBE_WANTED,
     RECORDING,
     RETURN,
     ROW_WANTED,
@@ -49,7 +50,7 @@ from constrain.kernels.layout import (
 )
 from constrain.kernels.memory import end_word, find_memory, first_memory
 from constrain.kernels.pointers import i32, room
-from constrain.kernels.probe import known_probe
+from constrain.kernels.probe import keep_probe, known_probe
 from constrain.kernels.union import intern_edges, unite
 
 
@@ -306,16 +307,7 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
         status = run_bag(g, pc, register, stack, fresh)
     elif op == TOKEN:
         status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
-    elif op == PROBE:
-        live = known_probe(g, code[pc + 1], stack)
-        if live > 0:
-            status = add_item(g, pc + 2, 0, stack, fresh)
-        elif live == NOT_KNOWN:
-            if g[GN.PROBING] != 0:
-                return add_configuration(g, at, pc, stack)
-            g[GN.WANTED], g[GN.PROBED] = code[pc + 1], stack
-            return PROBE_WANTED
-    elif op == CONTEXT:
+    elif op == CONTEXT or op == PROBE:
         g[GN.DEFERRED] += 1
         return add_configuration(g, at, pc, stack)
     return status if status < 0 else at
@@ -325,31 +317,44 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
 def close(g: Any, at: Any) -> Any:
     """Explore all items; write the configurations that wait for a byte from ``at`` on; the end, or negative."""
     g[GN.DEFERRED] = 0
-    first, at = at, explore(g, at)
-    while at > first and g[GN.DEFERRED] > 0:
-        at = explore(g, enter_context(g, first, at))
+    i, at = at, explore(g, at)
+    if g[GN.DEFERRED] == 0:
+        return at
+    code, positions = i32(g, GA.CODE), i32(g, GA.W_POSITION)
+    while at > i:
+        op = code[positions[i]] if positions[i] < LEAF else END
+        live = known_probe(g, code[positions[i] + 1], i32(g, GA.W_STACK)[i]) if op == PROBE else 1
+        if op < CONTEXT or (live == NOT_KNOWN and g[GN.PROBING] != 0):
+            i += 1
+        else:
+            at = replace(g, i, at, live)
     return at
 
 
 @helper
-def enter_context(g: Any, first: Any, last: Any) -> Any:
-    """Take one context's deferred configurations out of ``W[first:last]`` and make items of them; the end of the rest."""
-    code, p, s = i32(g, GA.CODE), i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+def replace(g: Any, i: Any, at: Any, live: Any) -> Any:
+    """Put what follows the CONTEXT or PROBE of configuration i in its place, if it is ``live``; the end of W, or negative.
+
+    Where that is not known it is left out for now, and asked for.
+    """
+    code, positions, stacks = i32(g, GA.CODE), i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
+    pc, stack, at = positions[i], stacks[i], at - 1
+    positions[i], stacks[i] = positions[at], stacks[at]
+    if live == 0:
+        return at
+    if live == NOT_KNOWN:
+        g[GN.ASKED] += 1
+        status = keep_probe(g, code[pc + 1], stack, NOT_KNOWN)
+        return status if status < 0 else at
+    last = copy_closure(g, pc, stack, at)
+    if last != NOT_KNOWN:
+        return last
     begin_items(g)
-    context, kept = 0, first
-    for i in range(first, last):
-        pc = p[i]
-        if pc < LEAF and code[pc] == CONTEXT and (context == 0 or code[pc + 1] == context):
-            context = code[pc + 1]
-            g[GN.DEFERRED] -= 1
-            status = add_item(g, pc + 2, 0, s[i], 0)
-            if status < 0:
-                return status
-        else:
-            p[kept], s[kept] = p[i], s[i]
-            kept += 1
-    g[GN.CONTEXT] = context
-    return kept
+    if code[pc] == CONTEXT:
+        g[GN.CONTEXT] = code[pc + 1]
+    status = add_item(g, pc + 2, 0, stack, 0)
+    last = status if status < 0 else explore(g, at)
+    return last if last < 0 else keep_closure(g, pc, stack, at, last)
 
 
 @helper

@@ -21,6 +21,8 @@ from constrain.kernels.layout import (
     LEAF,
     NO_STATE,
     NOT_KNOWN,
+    PROBE,
+    PROBES_WANTED,
     RECORDING,
     VA,
 )
@@ -245,7 +247,7 @@ def move_down(g: Any, first: Any, last: Any) -> Any:
 def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
     """State before the first byte (accepting if the empty text is in the language); negative: grow and retry."""
     g = table_at(g)
-    g[GN.MASKING], g[GN.ENDED] = 0, 0
+    g[GN.MASKING], g[GN.ENDED], g[GN.ASKED] = 0, 0, 0
     begin_items(g)
     status = add_pending(g, rule, END_PC, 0, 0)
     if status < 0:
@@ -254,22 +256,51 @@ def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
     if last >= 0 and accepts_empty:
         last = add_configuration(g, last, END_PC, 0)
     last = last if last < 0 else normalise(g, 0, last)
+    if g[GN.ASKED] > 0 and last >= 0:
+        return PROBES_WANTED
     return last if last < 0 else intern_state(g, 0, last)
 
 
-@entry
-def probe(g: Any, pc: Any, stack: Any, answer: Any) -> Any:
+@helper
+def look(g: Any, pc: Any, stack: Any) -> Any:
     """How many configurations come of address ``pc`` on ``stack``: those that wait for a byte, and at PROBE instructions those of
-    which that is not known. Or, with an ``answer`` (0 or 1), remember it. Negative: grow and retry."""
-    g = table_at(g)
-    if answer != NOT_KNOWN:
-        return keep_probe(g, pc, stack, answer)
+    which that is not known. Negative: grow and retry."""
     g[GN.MASKING], g[GN.ENDED], g[GN.PROBING] = 0, 0, 1
     begin_items(g)
     status = add_item(g, pc, 0, stack, 0)
     status = status if status < 0 else close(g, 0)
     g[GN.PROBING] = 0
     return status
+
+
+@helper
+def answer_from(g: Any, count: Any) -> Any:
+    """What ``W[:count]``, the result of ``look``, says: 0, 1 or ``NOT_KNOWN``."""
+    positions, code = i32(g, GA.W_POSITION), i32(g, GA.CODE)
+    for i in range(count):
+        if positions[i] >= LEAF or code[positions[i]] != PROBE:
+            return 1
+    return NOT_KNOWN if count > 0 else 0
+
+
+@entry
+def probe(g: Any, pc: Any, stack: Any, answer: Any) -> Any:
+    """``look``; or, with an ``answer`` (0 or 1), remember it; or, with a negative ``pc``, find all answers that do not depend on
+    others that are not known, and return how many are left. Negative: grow and retry."""
+    g = table_at(g)
+    if pc >= 0:
+        return look(g, pc, stack) if answer == NOT_KNOWN else keep_probe(g, pc, stack, answer)
+    left, before = 0, -1
+    while left != before:
+        before, left = left, 0
+        for item in range(g[GN.probe] - 1, 0, -1):  # the last ones were met behind the others
+            if i32(g, GA.F_LIVE)[item] == NOT_KNOWN:
+                count = look(g, i32(g, GA.F_PC)[item], i32(g, GA.F_STACK)[item])
+                if count < 0:
+                    return count
+                i32(g, GA.F_LIVE)[item] = answer_from(g, count)
+                left += i32(g, GA.F_LIVE)[item] == NOT_KNOWN
+    return left
 
 
 @entry
@@ -280,13 +311,13 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     retry. One kernel for both, since each kernel costs seconds to compile. Cost of a call: the bytes.
     """
     v, g = table_at(v), table_at(g)
-    g[GN.MASKING], g[GN.ENDED] = 0, 0
+    g[GN.MASKING], g[GN.ENDED], g[GN.ASKED] = 0, 0, 0
     if state == FINISHED:
         g[GN.READ] = 0
         return NO_STATE
     if token < 0:
         target, g[GN.READ] = state_after(v, g, state, bytes_at(address), 0, length)
-        return target
+        return target if g[GN.ASKED] == 0 or target < 0 else PROBES_WANTED
     target = known_step(g, state, token)
     if target > 0:
         return target
@@ -294,6 +325,8 @@ def advance(v: Any, g: Any, state: Any, token: Any, address: Any, length: Any) -
     if token >= room(v, VA.TOKEN0) - 1 or starts[token] == starts[token + 1]:
         return NO_STATE
     target, g[GN.READ] = state_after(v, g, state, u8(v, VA.TOKEN_BYTE), starts[token], starts[token + 1])
+    if g[GN.ASKED] > 0 and target >= 0:
+        return PROBES_WANTED
     if target > 0 and i32(g, GA.Q_SIZE)[state] >= g[GN.MANY]:
         keep_step(g, state, token, target)
     return target

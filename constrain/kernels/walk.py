@@ -17,7 +17,7 @@ from typing import Any
 from constrain.kernels.answers import copy_row, keep_row
 from constrain.kernels.entry import add_tokens, find_entry, find_exit
 from constrain.kernels.jit import entry, helper
-from constrain.kernels.layout import END_PC, FINISHED, GA, GN, LEAF, NO_EXIT, ROOT, SUSPECT, VA, VN
+from constrain.kernels.layout import END_PC, FINISHED, GA, GN, LEAF, NO_EXIT, PROBES_WANTED, ROOT, SUSPECT, VA, VN
 from constrain.kernels.pointers import i32, room, table_at, u8, words_at
 from constrain.kernels.setwalk import add_visit, has_children, visit_set
 from constrain.kernels.stack import add_configuration, add_item, add_returns, begin_items, close
@@ -243,12 +243,14 @@ def fill_row(v: Any, g: Any, state: Any, words: Any) -> Any:
     begin_mask(v, g, state, words)
     if state == FINISHED:
         return 0
-    g[GN.visit], g[GN.suspicion] = 0, 0
+    g[GN.visit], g[GN.suspicion], g[GN.ASKED] = 0, 0, 0
     begin_sets(g)
     before = g[GN.VISITS]
     status = walk_from(v, g, ROOT, 0, last, words)
     if status >= 0:
         status = mend(v, g, state, words)
+    if g[GN.ASKED] > 0 and status >= 0:
+        return PROBES_WANTED
     return keep_row(v, g, state, words) if status >= 0 and g[GN.VISITS] - before >= g[GN.SHORT] else status
 
 

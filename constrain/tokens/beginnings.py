@@ -21,7 +21,7 @@ from constrain.tokens.memories import Memories
 MASKS = 256  # remembered at most, by an automaton that has made a costly one
 CACHED = 1 << 10  # steps, and visits of a walk: direct-mapped, so a power of two
 _SIZES = {
-    "stack": 128, "edge": 256, "union": 16, "probe": 2, "uniting": 16,
+    "stack": 128, "edge": 256, "union": 16, "probe": 2, "closure": 2, "closed": 4, "uniting": 16,
     "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256, "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
     "walkset": 8, "walkmember": 64, "walkedge": 32, "seen": 64, "maskslot": MASKS, "step": 64,
@@ -73,9 +73,11 @@ def _empty(index: VocabularyIndex) -> Beginning:
     arena["stack"] = 1  # 0: the empty stack
     arena["union"] = 1
     arena["probe"] = 1
+    arena["closure"] = 1
     arena["state"] = FIRST_STATE
     arena["walkset"] = 1  # 0: none
     arena["SHORT"], arena["MANY"], arena["MEMBERS"] = 32, 6, 1 << 18
+    arena["CLOSED"] = 1 << 18
     arena.array("B_HEAD")[:] = -1
     builder = ProgramBuilder(index.leaf, index.known_leaf, dead=DEAD, leaves_at_once=bool(index.missing))
     return Beginning(arena, builder, Memories(builder.program, arena, index.arena["LONGEST"]))

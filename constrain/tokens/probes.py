@@ -13,8 +13,22 @@ from constrain.kernels.layout import LEAF, NOT_KNOWN, PROBE
 from constrain.kernels.step import probe
 from constrain.tokens.arena import Arena
 
+ALL = -1
 MAX_PLACES = 5_000  # looked at for one question
 Place = tuple[int, int]  # address, stack
+
+
+def answer_probes(arena: Arena, grow: Callable[[int], None]) -> None:
+    """Answer all that has been asked. Walk sets that were made without the answers are forgotten."""
+    arena["walkset"], arena["walkmember"], arena["walkedge"] = 1, 0, 0
+    arena.array("walkset_table")[:] = 0
+    while (left := probe.direct(arena.address, ALL, 0, NOT_KNOWN)) != 0:
+        if left < 0:
+            grow(left)
+            continue
+        live, pcs, stacks = (arena.array(name) for name in ("F_LIVE", "F_PC", "F_STACK"))
+        item = next(i for i in range(1, arena["probe"]) if live[i] == NOT_KNOWN)
+        find_live(arena, (int(pcs[item]), int(stacks[item])), grow)
 
 
 def find_live(arena: Arena, place: Place, grow: Callable[[int], None]) -> None:

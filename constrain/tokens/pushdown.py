@@ -17,7 +17,7 @@ from constrain.kernels.layout import (
     FINISHED,
     MAX_ENDS,
     NO_STATE,
-    PROBE_WANTED,
+    PROBES_WANTED,
     ROW_WANTED,
     ROWS_WANTED,
     RULE_WANTED,
@@ -29,7 +29,7 @@ from constrain.tokens import describe
 from constrain.tokens.base import Words
 from constrain.tokens.beginnings import begin, make_room_for_answers, publish
 from constrain.tokens.index import VocabularyIndex
-from constrain.tokens.probes import find_live
+from constrain.tokens.probes import answer_probes
 from constrain.vocab.vocabulary import Vocabulary
 
 OBJECTS = 64  # bytes of Python objects for each word of a program, on average (26 at the median of MaskBench)
@@ -228,8 +228,8 @@ class PushdownAutomaton:
         if status == RULE_WANTED:
             self._builder.make_wanted(self.arena["WANTED"])
             publish(self._builder, self.arena)
-        elif status == PROBE_WANTED:
-            find_live(self.arena, (self.arena["WANTED"], self.arena["PROBED"]), self._grow)
+        elif status == PROBES_WANTED:
+            answer_probes(self.arena, self._grow)
         elif status == ROWS_WANTED:
             make_room_for_answers(self.arena, self.vocabulary.words)
         elif status == ROW_WANTED:

@@ -7,7 +7,7 @@ terminal, each on its own. ``dynamic_complete``: that, and shorter lexemes too.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import Generic, NamedTuple, TypeVar
 
 from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Pattern, Scanner, Text
@@ -58,14 +58,15 @@ class Kind(NamedTuple):
 class LarkLexing:
     """The common part. ``kind(...)`` numbers the tokens; all of them are numbered before the first question."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, machine: Machine, skipped: Set[str] = frozenset()) -> None:
+        self.machine, self.skipped = machine, skipped
         self.kinds: Numbers[Kind] = Numbers()
         self.contexts: Numbers[Context] = Numbers()
         self.end = self.kinds.of(Kind(END))
         self._terminals: dict[tuple[object, ...], Expr] = {}
+        self._names: list[str] = []
         self._stuck: dict[int, bool] = {}
-        self._read: dict[tuple[int, Text], list[Lexemes]] = {}
+        self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
 
     def begin(self, scanner: int) -> None:
         """Begin with this scanner."""
@@ -79,7 +80,9 @@ class LarkLexing:
     @property
     def names(self) -> Sequence[str]:
         """What tokens are called."""
-        return [kind.name for kind in self.kinds.values]
+        if len(self._names) < len(self.kinds.values):
+            self._names = [kind.name or f"not before {', '.join(sorted(kind.barred))}" for kind in self.kinds.values]
+        return self._names
 
     def ways(self, context: int, token: int) -> list[Way]:
         """How a token can be read."""
@@ -143,11 +146,14 @@ class LarkLexing:
         """The lexemes of ignored terminals."""
         raise NotImplementedError
 
-    def read(self, scanner: Scanner, text: Text) -> list[Lexemes]:
-        """What a scanner reads, remembered."""
+    def read(self, scanner: Scanner, text: Text) -> dict[str, list[Lexemes]]:
+        """What a scanner reads, by name, remembered. What is ignored is under ``""``."""
         key = (id(scanner), text)
         if key not in self._read:
-            self._read[key] = scanner.lexemes(text)
+            found: dict[str, list[Lexemes]] = {}
+            for each in scanner.lexemes(text):
+                found.setdefault("" if each.pattern in self.skipped else each.name, []).append(each)
+            self._read[key] = found
         return self._read[key]
 
     def _body(self, found: Lexemes) -> Expr:
@@ -177,21 +183,19 @@ def _spelled(language: Rx) -> Expr | None:
 class ScanningLexing(LarkLexing):
     """``basic`` and ``contextual``."""
 
-    def __init__(self, machine: Machine, scanners: Sequence[Scanner], ignored: frozenset[str]) -> None:
-        super().__init__(machine)
-        self.scanners, self._ignored = scanners, ignored
+    def __init__(self, machine: Machine, scanners: Sequence[Scanner], skipped: Set[str]) -> None:
+        super().__init__(machine, skipped)
+        self.scanners = scanners
 
     def tokens(self, before: Context, name: str) -> list[Lexemes]:
-        found = self.read(self.scanners[before.scanner], before.text)
-        return [each for each in found if each.name == name and each.pattern not in self._ignored]
+        return self.read(self.scanners[before.scanner], before.text).get(name, [])
 
     def asked(self, before: Context) -> set[str]:
         scanner = self.scanners[before.scanner]
         return super().asked(before) & {p.name for pattern in scanner.patterns for p in (pattern, *pattern.words)}
 
     def ignored(self, before: Context) -> list[Lexemes]:
-        found = self.read(self.scanners[before.scanner], before.text)
-        return [each for each in found if each.pattern in self._ignored]
+        return self.read(self.scanners[before.scanner], before.text).get("", [])
 
 
 class DynamicLexing(LarkLexing):
@@ -204,7 +208,8 @@ class DynamicLexing(LarkLexing):
         self.skipping = [Scanner(machine, [patterns[name]]) for name in ignored]
 
     def tokens(self, before: Context, name: str) -> list[Lexemes]:
-        return self.read(self.scanners[name], before.text)
+        return self.read(self.scanners[name], before.text).get(name, [])
 
     def ignored(self, before: Context) -> list[Lexemes]:
-        return [each for scanner in self.skipping for each in self.read(scanner, before.text)]
+        found = (self.read(scanner, before.text).values() for scanner in self.skipping)
+        return [each for values in found for lexemes in values for each in lexemes]
