@@ -1,0 +1,54 @@
+"""``Choices``: what decides while a member is written, and the source of them that is a ``Random``.
+
+Whatever is simplest comes first (index 0, no more, not rare), so that a source which prefers small numbers, as
+Hypothesis does when it shrinks, gives short members of simple characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+
+class Choices(Protocol):
+    """Decisions, made one after another."""
+
+    def index(self, count: int) -> int:
+        """A number from 0 to ``count - 1``."""
+        ...
+
+    def more(self) -> bool:
+        """Shall one more be written? Rather yes."""
+        ...
+
+    def rare(self) -> bool:
+        """Shall it be the unusual way? Rather no."""
+        ...
+
+    def part(self, write: Callable[[], bytes]) -> bytes:
+        """What ``write()`` gives: the text of a recursive rule, whose decisions belong together."""
+        ...
+
+
+class RandomChoices:
+    """Decisions by a ``Random``."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+
+    def index(self, count: int) -> int:
+        """A number from 0 to ``count - 1``, all alike."""
+        return self.rng.randrange(count)
+
+    def more(self) -> bool:
+        """Yes, in three cases of five."""
+        return self.rng.random() < 0.6
+
+    def rare(self) -> bool:
+        """Yes, in one case of twenty."""
+        return self.rng.random() < 0.05
+
+    def part(self, write: Callable[[], bytes]) -> bytes:
+        """Nothing to do: parts matter to those who shrink."""
+        return write()
