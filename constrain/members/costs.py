@@ -2,8 +2,8 @@
 
 A cost is one number, ``bytes * BYTE + steps``, so costs add up and compare as pairs. Every cost is that of a way that
 was found, and each step of a way costs something: whoever always takes the cheapest way comes to an end, and writes
-no more bytes than were promised. For a ``Bag`` the cheapest way is not looked for (words that must differ and items that
-need others make that a hard problem); the way kept is what comes of taking the cheapest element each time.
+no more bytes than were promised. For a ``Bag`` the cheapest way is not looked for (words that must differ and items
+that need others make that a hard problem); the way kept is what comes of taking the cheapest element each time.
 """
 
 from __future__ import annotations

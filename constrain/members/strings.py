@@ -20,11 +20,12 @@ MAX_CELLS = 4_000_000  # states times symbols read, of one terminal
 # Ranges of symbols that people tell apart, the simplest first, and how often each shall come. Within a range all
 # symbols have spellings of one length, in every encoding.
 CLASSES = (
-    (48, 57, 20), (97, 122, 30), (65, 90, 10), (32, 33, 6), (35, 47, 6), (58, 64, 4), (91, 91, 2), (93, 96, 2),
+    (48, 57, 20), (97, 122, 30), (65, 90, 10), (32, 32, 6), (33, 33, 6), (35, 47, 6), (58, 64, 4), (91, 91, 2), (93, 96, 2),
     (123, 126, 3), (34, 34, 3), (92, 92, 3), (10, 10, 2), (9, 9, 1), (13, 13, 1), (160, 0x17F, 3), (0x180, 0x7FF, 1),
     (0x800, 0xD7FF, 2), (0xE000, 0xFFFF, 1), (0x10000, 0x10FFFF, 2), (0, 7, 1), (8, 8, 1), (11, 11, 1), (12, 12, 1),
     (14, 31, 1), (127, 127, 1), (128, 159, 1),
 )  # fmt: skip
+BLANKS = (9, 10, 13, 32)
 SHORT_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 Size = float  # of bytes: an int, or inf for "there is none"
@@ -124,7 +125,7 @@ class Strings:
         while True:
             ways, sizes = self._ways(state, len(symbols), spare)
             ends = state in self.finals and len(symbols) >= self.terminal.low
-            if ends and not (ways and choices.more()):
+            if ends and not (ways and (choices.rare() if _blank(ways) else choices.more())):
                 return symbols
             step, size = _weighted(ways, sizes, choices)
             symbols.append(step.low + _index(choices, step.high - step.low + 1))
@@ -207,6 +208,11 @@ def _steps(edges: Sequence[tuple[int, int, int]], encoding: Encoding) -> Iterato
                 b = min(b, 255)
             if a <= b:
                 yield Step(a, b, target, size, weight)
+
+
+def _blank(ways: Sequence[Step]) -> bool:
+    """Can nothing come but blanks? They stand in many places, and would use up all that is to spare."""
+    return all(step.low in BLANKS for step in ways)
 
 
 def _plain(symbol: int, encoding: Encoding) -> bytes:

@@ -1,0 +1,151 @@
+"""``assert_matches_parser``: hunt for a text about which a grammar and a parser disagree.
+
+Members, their beginnings and near-misses are tried, and edits of texts that the user has. What is found is shrunk
+twice: by Hypothesis, and then as text, by leaving out whatever can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+from hypothesis import find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+from hypothesis.strategies import SearchStrategy
+
+from constrain.testing.strategies import Source, edits, mutations, prefixes, strings
+from constrain.testing.verdicts import Recogniser, Text, Verdict
+
+MAX_TRIES = 2_000  # texts tried while one is shrunk as text
+
+
+class Answer(NamedTuple):
+    """What a parser says of a text: accepted or not, the error it raised, and whether that is an error of the parser
+    (none of those by which it rejects)."""
+
+    accepted: bool
+    error: Exception | None = None
+    crashed: bool = False
+
+    def __str__(self) -> str:
+        if self.error is None:
+            return "accepts" if self.accepted else "rejects (returned False)"
+        return f"{'crashes' if self.crashed else 'rejects'}: {type(self.error).__name__}: {self.error}"
+
+
+class Disagreement(AssertionError):
+    """Grammar and parser disagree about ``text``: ``verdict`` is the grammar's, ``answer`` the parser's."""
+
+    def __init__(self, text: Text, verdict: Verdict, answer: Answer) -> None:
+        grammar = "accepts" if verdict.accepted else "rejects:\n" + _indented(verdict.explain())
+        super().__init__(
+            f"grammar and parser disagree about {text!r}\n"
+            f"  grammar {grammar}\n"
+            f"  parser {_indented(str(answer)).lstrip()}"
+        )  # fmt: skip
+        self.text, self.verdict, self.answer = text, verdict, answer
+
+
+def assert_matches_parser(
+    grammar: Source,
+    parse: Callable[[Any], object],
+    *,
+    corpus: Iterable[Text] = (),
+    max_size: int | None = None,
+    max_examples: int = 1_000,
+    rejects: type[Exception] | tuple[type[Exception], ...] = Exception,
+    seed: int | None = None,
+) -> None:
+    """``parse`` accepts the texts of the grammar and no others, as far as ``max_examples`` texts of many kinds tell.
+
+    ``parse`` takes a ``str`` (``bytes`` where the grammar is one of bytes) and rejects it by raising or by returning
+    ``False``; any other result accepts. An error that is not one of ``rejects`` counts as a crash, which is a
+    disagreement too. ``corpus``: texts of one's own, tried as they are and edited. Each run tries the same texts unless
+    a ``seed`` is given. Raises ``Disagreement`` with the shrunk text.
+    """
+    trial = _Trial(Recogniser(grammar), parse, rejects)
+    texts = list(corpus)
+    for text in texts:
+        if trial.disagree(text):
+            trial.fail(text)
+    options = settings(
+        max_examples=max_examples, database=None, deadline=None, derandomize=seed is None
+    )  # fmt: skip
+    try:
+        found = find(
+            _texts(grammar, texts, max_size),
+            trial.disagree,
+            settings=options,
+            random=None if seed is None else Random(seed),
+        )
+    except NoSuchExample:
+        return
+    trial.fail(found)
+
+
+def _texts(grammar: Source, corpus: list[Text], max_size: int | None) -> SearchStrategy[Any]:
+    near = mutations(grammar, max_size=max_size).map(lambda mutation: mutation.text)
+    kinds = [strings(grammar, max_size=max_size), near, prefixes(grammar, max_size=max_size)]
+    kinds += [edits(grammar, corpus).map(lambda mutation: mutation.text)] if corpus else []
+    return st.one_of(kinds)
+
+
+class _Trial:
+    """A grammar and a parser, asked about texts."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        parse: Callable[[Any], object],
+        rejects: type[Exception] | tuple[type[Exception], ...],
+    ) -> None:
+        self.recogniser, self.parse, self.rejects = recogniser, parse, rejects
+
+    def answer(self, text: Text) -> Answer:
+        try:
+            return Answer(self.parse(text) is not False)
+        except self.rejects as error:
+            return Answer(False, error)
+        except Exception as error:
+            return Answer(False, error, crashed=True)
+
+    def kind(self, text: Text) -> tuple[bool, bool, bool]:
+        """Who says what: texts of one kind are one fault."""
+        answer = self.answer(text)
+        return self.recogniser.accepts(text), answer.accepted, answer.crashed
+
+    def disagree(self, text: Text) -> bool:
+        accepted, parsed, crashed = self.kind(text)
+        return crashed or accepted != parsed
+
+    def fail(self, text: Text) -> None:
+        text = self.shrunk(text)
+        raise Disagreement(text, self.recogniser.judge(text), self.answer(text))
+
+    def shrunk(self, text: Text) -> Text:
+        """The text with whatever left out that does not change who says what."""
+        kind, tries = self.kind(text), 0
+        while tries < MAX_TRIES:
+            for shorter in _shorter(text):
+                tries += 1
+                if self.kind(shorter) == kind:
+                    text = shorter
+                    break
+            else:
+                break
+        return text
+
+
+def _shorter(text: Text) -> Iterator[Text]:
+    """The text without one piece, long pieces first."""
+    size = len(text)
+    while size:
+        for start in range(0, len(text) - size + 1, max(size // 2, 1)):
+            yield text[:start] + text[start + size :]  # type: ignore[operator]
+        size //= 2
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
