@@ -6,9 +6,13 @@ Hypothesis does when it shrinks, gives short members of simple characters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Choices(Protocol):
@@ -52,3 +56,16 @@ class RandomChoices:
     def part(self, write: Callable[[], bytes]) -> bytes:
         """Nothing to do: parts matter to those who shrink."""
         return write()
+
+
+def index(choices: Choices, count: int) -> int:
+    """A number below ``count``; no decision where there is no choice."""
+    return choices.index(count) if count > 1 else 0
+
+
+def pick(items: Sequence[Item], weights: Sequence[int], choices: Choices) -> Item:
+    """One of the items, by their weights."""
+    if len(items) == 1:
+        return items[0]
+    sums = list(accumulate(weights))
+    return items[bisect_right(sums, index(choices, sums[-1]))]

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from math import inf
+from typing import NamedTuple
 
 from constrain.automata.course import NO_WORDS, Course, Words
 from constrain.automata.recursion import strongly_connected
 from constrain.errors import GrammarError
 from constrain.ir.bag import State
 from constrain.ir.grammar import Bag, Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal, walk
-from constrain.members.choices import Choices
+from constrain.members.choices import Choices, index, pick
 from constrain.members.costs import Costs, Element, size_of, with_word
 from constrain.members.strings import strings_of
 
@@ -36,7 +37,7 @@ class Language:
         self.costs = Costs(grammar)
         if self.costs.rules[grammar.start] == inf:
             raise GrammarError("no text at all matches", where=f"rule {grammar.start!r}")
-        self._ways: dict[int, list[tuple[int, Expr]]] = {}
+        self._ways: dict[int, list[Way]] = {}
 
     @property
     def least(self) -> int:
@@ -62,15 +63,28 @@ class Language:
         cost = self.costs.of(expr)
         return None if cost == inf else size_of(cost)
 
-    def ways(self, expr: Choice) -> list[tuple[int, Expr]]:
-        """The parts that match something, the cheapest first, each with what it costs more than that."""
+    def ways(self, expr: Choice) -> list[Way]:
+        """The parts that match something, the cheapest first."""
         ways = self._ways.get(id(expr))
         if ways is None:
             costs = [(self.costs.of(part), i) for i, part in enumerate(expr.parts)]
             costs = sorted(pair for pair in costs if pair[0] < inf)
-            ways = [(size_of(cost) - size_of(costs[0][0]), expr.parts[i]) for cost, i in costs]
+            least = size_of(costs[0][0])
+            ways = [Way(size_of(cost) - least, self._weight(expr.parts[i]), expr.parts[i]) for cost, i in costs]
             self._ways[id(expr)] = ways
         return ways
+
+    def _weight(self, expr: Expr) -> int:
+        """How often a part shall be chosen: rather those that lead on than those that end, as long as there is room."""
+        return 3 if any(isinstance(node, Ref) and node.name in self.recursive for node in walk(expr)) else 1
+
+
+class Way(NamedTuple):
+    """A part of a choice: the bytes that it costs more than the cheapest, and its weight."""
+
+    size: int
+    weight: int
+    part: Expr
 
 
 class _More:
@@ -158,10 +172,10 @@ class _Expansion:
 
     def choose(self, expr: Choice) -> Expr:
         ways = self.language.ways(expr)
-        count = sum(size <= self.left for size, _ in ways)
-        size, part = ways[self.choices.index(count) if count > 1 else 0]
-        self.spare -= size
-        return part
+        ways = [way for way in ways if way.size <= self.left] or ways[:1]
+        way = pick(ways, [way.weight for way in ways], self.choices)
+        self.spare -= way.size
+        return way.part
 
     def repeat(self, expr: Repeat) -> list[Expr | _More]:
         size = self.language.size(expr.body)
@@ -222,11 +236,11 @@ class _Expansion:
         if rest.plan:
             first = rest.plan[0].item
             options = sorted(options, key=lambda option: option[0] != first)
-            i, after = options[self.choices.index(len(options)) if len(options) > 1 else 0]
+            i, after = options[index(self.choices, len(options))]
             return self.other(rest, i, after) or self.planned(rest)
         if not options or self.left <= 0 or not self.choices.more():
             return None
-        return self.other(rest, *options[self.choices.index(len(options)) if len(options) > 1 else 0])
+        return self.other(rest, *options[index(self.choices, len(options))])
 
     def planned(self, rest: _Rest) -> Element | None:
         if not rest.plan:

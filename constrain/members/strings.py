@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
-from itertools import accumulate, count
+from itertools import count
 from math import inf
 from typing import NamedTuple
 
 from constrain.automata.wordlanguage import WordLanguage
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Encoding, Terminal
-from constrain.members.choices import Choices
+from constrain.members.choices import Choices, index, pick
 
 MAX_CELLS = 4_000_000  # states times symbols read, of one terminal
 
 # Ranges of symbols that people tell apart, the simplest first, and how often each shall come. Within a range all
 # symbols have spellings of one length, in every encoding.
 CLASSES = (
-    (48, 57, 20), (97, 122, 30), (65, 90, 10), (32, 32, 6), (33, 33, 6), (35, 47, 6), (58, 64, 4), (91, 91, 2), (93, 96, 2),
-    (123, 126, 3), (34, 34, 3), (92, 92, 3), (10, 10, 2), (9, 9, 1), (13, 13, 1), (160, 0x17F, 3), (0x180, 0x7FF, 1),
-    (0x800, 0xD7FF, 2), (0xE000, 0xFFFF, 1), (0x10000, 0x10FFFF, 2), (0, 7, 1), (8, 8, 1), (11, 11, 1), (12, 12, 1),
-    (14, 31, 1), (127, 127, 1), (128, 159, 1),
+    (48, 57, 20), (97, 122, 30), (65, 90, 10), (32, 32, 6), (33, 33, 6), (35, 47, 6), (58, 64, 4), (91, 91, 2),
+    (93, 96, 2), (123, 126, 3), (34, 34, 3), (92, 92, 3), (10, 10, 2), (9, 9, 1), (13, 13, 1), (160, 0x17F, 3),
+    (0x180, 0x7FF, 1), (0x800, 0xD7FF, 2), (0xE000, 0xFFFF, 1), (0x10000, 0x10FFFF, 2), (0, 7, 1), (8, 8, 1),
+    (11, 11, 1), (12, 12, 1), (14, 31, 1), (127, 127, 1), (128, 159, 1),
 )  # fmt: skip
 BLANKS = (9, 10, 13, 32)
 SHORT_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
@@ -127,8 +126,8 @@ class Strings:
             ends = state in self.finals and len(symbols) >= self.terminal.low
             if ends and not (ways and (choices.rare() if _blank(ways) else choices.more())):
                 return symbols
-            step, size = _weighted(ways, sizes, choices)
-            symbols.append(step.low + _index(choices, step.high - step.low + 1))
+            step, size = pick(list(zip(ways, sizes, strict=True)), [step.weight for step in ways], choices)
+            symbols.append(step.low + index(choices, step.high - step.low + 1))
             spare -= size
             state = step.target
 
@@ -186,7 +185,7 @@ class Strings:
         for symbol in symbols:
             ways = _json_spellings(symbol)
             ways = [way for way in ways if len(way) - len(ways[0]) <= spare]
-            way = ways[_index(choices, len(ways))]
+            way = ways[index(choices, len(ways))]
             spare -= len(way) - len(ways[0])
             out += way
         return bytes(out) + self.closing
@@ -230,15 +229,3 @@ def _json_spellings(symbol: int) -> list[bytes]:
     ways += ["\\/"] if symbol == 47 else []
     ways += [escaped] if escaped == (upper := escaped.upper().replace("U", "u")) else [escaped, upper]
     return [way.encode() for way in ways]
-
-
-def _weighted(ways: Sequence[Step], sizes: Sequence[Size], choices: Choices) -> tuple[Step, Size]:
-    """One of the steps by their weights."""
-    sums = list(accumulate(step.weight for step in ways))
-    place = bisect_right(sums, _index(choices, sums[-1])) if len(ways) > 1 else 0
-    return ways[place], sizes[place]
-
-
-def _index(choices: Choices, count: int) -> int:
-    """No decision where there is no choice."""
-    return choices.index(count) if count > 1 else 0
