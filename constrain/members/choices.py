@@ -30,6 +30,10 @@ class Choices(Protocol):
         """Shall it be the unusual way? Rather no."""
         ...
 
+    def weigh(self, size: int) -> None:
+        """What was chosen is ``size`` bytes longer than need be: it shall not look simple for want of decisions."""
+        ...
+
     def part(self, write: Callable[[], bytes]) -> bytes:
         """What ``write()`` gives: the text of a recursive rule, whose decisions belong together."""
         ...
@@ -52,6 +56,9 @@ class RandomChoices:
     def rare(self) -> bool:
         """Yes, in one case of twenty."""
         return self.rng.random() < 0.05
+
+    def weigh(self, size: int) -> None:
+        """Nothing to do: it matters to those who shrink."""
 
     def part(self, write: Callable[[], bytes]) -> bytes:
         """Nothing to do: parts matter to those who shrink."""

@@ -175,6 +175,7 @@ class _Expansion:
         ways = [way for way in ways if way.size <= self.left] or ways[:1]
         way = pick(ways, [way.weight for way in ways], self.choices)
         self.spare -= way.size
+        self.choices.weigh(way.size)
         return way.part
 
     def repeat(self, expr: Repeat) -> list[Expr | _More]:

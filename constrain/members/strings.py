@@ -12,7 +12,7 @@ from typing import NamedTuple
 from constrain.automata.wordlanguage import WordLanguage
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Encoding, Terminal
-from constrain.members.choices import Choices, index, pick
+from constrain.members.choices import Choices, index
 
 MAX_CELLS = 4_000_000  # states times symbols read, of one terminal
 
@@ -24,6 +24,7 @@ CLASSES = (
     (0x180, 0x7FF, 1), (0x800, 0xD7FF, 2), (0xE000, 0xFFFF, 1), (0x10000, 0x10FFFF, 2), (0, 7, 1), (8, 8, 1),
     (11, 11, 1), (12, 12, 1), (14, 31, 1), (127, 127, 1), (128, 159, 1),
 )  # fmt: skip
+UNITS = 5  # outcomes for each weight: as many as there are symbols in any range of ASCII
 BLANKS = (9, 10, 13, 32)
 SHORT_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
@@ -118,27 +119,42 @@ class Strings:
         return sizes
 
     def choose(self, choices: Choices, spare: Size) -> list[int]:
-        """The symbols of a string that is at most ``spare`` bytes longer than the shortest."""
+        """The symbols of a string that is at most ``spare`` bytes longer than the shortest: one decision a symbol, of
+        which the smallest outcomes are the end."""
         symbols: list[int] = []
         state = 0
         while True:
-            ways, sizes = self._ways(state, len(symbols), spare)
-            ends = state in self.finals and len(symbols) >= self.terminal.low
-            if ends and not (ways and (choices.rare() if _blank(ways) else choices.more())):
+            ways = self._ways(state, len(symbols), spare)
+            total = sum(step.weight for step, _ in ways)
+            stop = 0
+            if state in self.finals and len(symbols) >= self.terminal.low:
+                stop = 15 * total if all(step.low in BLANKS for step, _ in ways) else total // 4
+            outcome = index(choices, stop + total) - stop
+            if outcome < 0 or not ways:
                 return symbols
-            step, size = pick(list(zip(ways, sizes, strict=True)), [step.weight for step in ways], choices)
-            symbols.append(step.low + index(choices, step.high - step.low + 1))
+            place = 0
+            while outcome >= ways[place][0].weight:
+                outcome -= ways[place][0].weight
+                place += 1
+            step, size = ways[place]
+            symbols.append(step.low + self._symbol(step, outcome, choices))
             spare -= size
             state = step.target
 
-    def _ways(self, state: int, read: int, spare: Size) -> tuple[list[Step], list[Size]]:
+    @staticmethod
+    def _symbol(step: Step, outcome: int, choices: Choices) -> int:
+        """Which symbol of the range; where it has more than outcomes, that is another decision."""
+        count = step.high - step.low + 1
+        return outcome * count // step.weight if count <= step.weight else index(choices, count)
+
+    def _ways(self, state: int, read: int, spare: Size) -> list[tuple[Step, Size]]:
         """The steps that can be afforded, and what each takes of ``spare``; those that end soonest first."""
         if self.terminal.high is not None and read >= self.terminal.high:
-            return [], []
+            return []
         least, after = self.rest(read)[state], self.rest(read + 1)
         found = [(step.size + after[step.target] - least, i) for i, step in enumerate(self.steps[state])]
         found = sorted(pair for pair in found if pair[0] <= spare)
-        return [self.steps[state][i] for _, i in found], [size for size, _ in found]
+        return [(self.steps[state][i], size) for size, i in found]
 
     def first_besides(self, values: Collection[str]) -> list[int] | None:
         """The symbols of the shortest string whose value is not among ``values`` (as ``ir/words.py`` makes them)."""
@@ -206,12 +222,7 @@ def _steps(edges: Sequence[tuple[int, int, int]], encoding: Encoding) -> Iterato
             if encoding == "bytes":
                 b = min(b, 255)
             if a <= b:
-                yield Step(a, b, target, size, weight)
-
-
-def _blank(ways: Sequence[Step]) -> bool:
-    """Can nothing come but blanks? They stand in many places, and would use up all that is to spare."""
-    return all(step.low in BLANKS for step in ways)
+                yield Step(a, b, target, size, UNITS * weight)
 
 
 def _plain(symbol: int, encoding: Encoding) -> bytes:

@@ -57,16 +57,17 @@ def assert_matches_parser(
     corpus: Iterable[Text] = (),
     max_size: int | None = None,
     max_examples: int = 1_000,
-    rejects: type[Exception] | tuple[type[Exception], ...] = Exception,
+    rejects: type[Exception] | tuple[type[Exception], ...] | None = None,
     seed: int | None = None,
 ) -> None:
     """``parse`` accepts the texts of the grammar and no others, as far as ``max_examples`` texts of many kinds tell.
 
     ``parse`` takes a ``str`` (``bytes`` where the grammar is one of bytes) and rejects it by raising or by returning
-    ``False``; any other result accepts. An error that is not one of ``rejects`` counts as a crash, which is a
-    disagreement too. ``subset``: the grammar may be narrower than the parser, which need not reject what the grammar
-    rejects. ``corpus``: texts of one's own, tried as they are and edited. Each run tries the same texts unless
-    a ``seed`` is given. Raises ``Disagreement`` with the shrunk text.
+    ``False``; any other result accepts. With ``rejects`` only these errors reject, whatever is returned, and any other
+    error is a crash, which is a disagreement too (so ``json.loads``, which returns ``False`` for "false", is asked with
+    ``rejects=ValueError``). ``subset``: the grammar may be narrower than the parser, which need not reject what
+    the grammar rejects. ``corpus``: texts of one's own, tried as they are and edited. Each run tries the same texts
+    unless a ``seed`` is given. Raises ``Disagreement`` with the shrunk text.
     """
     trial = _Trial(Recogniser(grammar), parse, rejects, subset)
     texts = list(corpus)
@@ -102,18 +103,17 @@ class _Trial:
         self,
         recogniser: Recogniser,
         parse: Callable[[Any], object],
-        rejects: type[Exception] | tuple[type[Exception], ...],
+        rejects: type[Exception] | tuple[type[Exception], ...] | None,
         subset: bool,
     ) -> None:
         self.recogniser, self.parse, self.rejects, self.subset = recogniser, parse, rejects, subset
 
     def answer(self, text: Text) -> Answer:
         try:
-            return Answer(self.parse(text) is not False)
-        except self.rejects as error:
-            return Answer(False, error)
+            result = self.parse(text)
         except Exception as error:
-            return Answer(False, error, crashed=True)
+            return Answer(False, error, crashed=self.rejects is not None and not isinstance(error, self.rejects))
+        return Answer(self.rejects is not None or result is not False)
 
     def kind(self, text: Text) -> tuple[bool, bool, bool]:
         """Who says what: texts of one kind are one fault."""

@@ -25,6 +25,8 @@ from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 SPARE = 60  # bytes that a member may be longer than the shortest, where no size is given
+PADDING = 4  # decisions about nothing, at most, for one choice
+LONG = 8  # characters that one edit deletes or writes twice, at most
 MAX_CHARACTERS = 2_000  # that mutations choose from
 
 Item = TypeVar("Item")
@@ -94,7 +96,8 @@ class _Members:
         return f"<grammar from {self.grammar.start!r}>"
 
     def draw(self, draw: DrawFn) -> bytes:
-        data = self.language.member(_Drawn(draw), self.spare)
+        room = draw(st.integers(0, self.spare))  # many short members: faults show in small examples
+        data = self.language.member(_Drawn(draw), room)
         if self.max_size is not None and len(data) > self.max_size:
             reject()  # what is known of the cheapest filling of a bag is an estimate
         return data
@@ -116,13 +119,13 @@ def _prefixes(draw: DrawFn, source: _Members) -> Text:
 
 
 @st.composite
-def _mutations(draw: DrawFn, source: _Members, recogniser: Recogniser, alphabet: list[Any]) -> Mutation:
+def _mutations(draw: DrawFn, source: _Members, recogniser: Recogniser, alphabet: Alphabet) -> Mutation:
     text = _edited(draw, source.draw_text(draw), alphabet)
     return Mutation(text, recogniser.accepts(text))
 
 
 @st.composite
-def _edits(draw: DrawFn, texts: Sequence[Text], recogniser: Recogniser, alphabet: list[Any]) -> Mutation:
+def _edits(draw: DrawFn, texts: Sequence[Text], recogniser: Recogniser, alphabet: Alphabet) -> Mutation:
     text = _edited(draw, draw(st.sampled_from(texts)), alphabet)
     return Mutation(text, recogniser.accepts(text))
 
@@ -152,6 +155,10 @@ class _Drawn:
     def rare(self) -> bool:
         return self._draw(_below(16)) == 15
 
+    def weigh(self, size: int) -> None:
+        for _ in range(min(size, PADDING)):  # Hypothesis takes for simpler what was drawn with fewer decisions
+            self._draw(_below(1))
+
     def part(self, write: Callable[[], bytes]) -> bytes:
         self._writers.append(write)
         return self._draw(self._span)
@@ -168,12 +175,11 @@ def _below(count: int) -> SearchStrategy[int]:
 # --- Edits ---------------------------------------------------------------------------------------------------------
 
 
-def _edited(draw: DrawFn, text: Text, alphabet: list[Any]) -> Text:
+def _edited(draw: DrawFn, text: Text, alphabet: Alphabet) -> Text:
     """The text with one or two edits."""
     units: list[Any] = list(text)
-    characters = [*alphabet, *dict.fromkeys(units)] or list("0" if isinstance(text, str) else b"0")
     for _ in range(1 + draw(_below(2))):
-        _EDITS[draw(_below(len(_EDITS)))](draw, units, characters)
+        _EDITS[draw(_below(len(_EDITS)))](draw, units, alphabet)
     return "".join(units) if isinstance(text, str) else bytes(units)
 
 
@@ -181,49 +187,72 @@ def _place(draw: DrawFn, count: int) -> int:
     return draw(_below(count)) if count > 1 else 0
 
 
-def _delete(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
+def _character(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> Any:
+    """One of the text, of the grammar's literals, or of its terminals: each source as often."""
+    sources = [source for source in (units, alphabet.literal, alphabet.other) if source]
+    if not sources:
+        return alphabet.spare
+    source = sources[_place(draw, len(sources))]
+    return source[_place(draw, len(source))]
+
+
+def _delete(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
     if units:
-        del units[_place(draw, len(units))]
+        i = _place(draw, len(units))
+        del units[i : i + 1 + _place(draw, min(len(units) - i, LONG))]
 
 
-def _replace(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
+def _replace(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
     if units:
-        units[_place(draw, len(units))] = characters[_place(draw, len(characters))]
+        units[_place(draw, len(units))] = _character(draw, units, alphabet)
 
 
-def _insert(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
-    units.insert(_place(draw, len(units) + 1), characters[_place(draw, len(characters))])
+def _insert(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
+    units.insert(_place(draw, len(units) + 1), _character(draw, units, alphabet))
 
 
-def _swap(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
+def _swap(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
     if len(units) > 1:
         i = _place(draw, len(units) - 1)
         units[i : i + 2] = units[i + 1], units[i]
 
 
-def _truncate(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
+def _truncate(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
     if units:
         del units[_place(draw, len(units)) :]
 
 
-def _duplicate(draw: DrawFn, units: list[Any], characters: list[Any]) -> None:
+def _duplicate(draw: DrawFn, units: list[Any], alphabet: Alphabet) -> None:
     if units:
         i = _place(draw, len(units))
-        j = i + 1 + _place(draw, len(units) - i)
+        j = i + 1 + _place(draw, min(len(units) - i, LONG))
         units[j:j] = units[i:j]
 
 
 _EDITS = (_delete, _replace, _insert, _swap, _truncate, _duplicate)
 
 
-def _alphabet(grammar: Grammar, is_text: bool) -> list[Any]:
-    """Characters (or bytes) of literals, ends of the ranges of terminals, and their neighbours; simple ones first."""
-    codes: set[int] = set()
+class Alphabet(NamedTuple):
+    """Characters (or bytes) of a grammar, simple ones first: of its literals, and of its terminals (the ends of their
+    ranges, and the neighbours of those); ``spare`` is for a grammar that has none."""
+
+    literal: list[Any]
+    other: list[Any]
+    spare: Any
+
+
+def _alphabet(grammar: Grammar, is_text: bool) -> Alphabet:
+    literal: set[int] = set()
+    other: set[int] = set()
     for node in _leaves(grammar):
         if isinstance(node, Literal):
-            codes.update(map(ord, node.data.decode()) if is_text else node.data)
+            literal.update(map(ord, node.data.decode()) if is_text else node.data)
         else:
-            codes.update(*(_around(low, high) for low, high in _ranges(node)))
+            other.update(*(_around(low, high) for low, high in _ranges(node)))
+    return Alphabet(_ordered(literal, is_text), _ordered(other, is_text), "0" if is_text else 48)
+
+
+def _ordered(codes: set[int], is_text: bool) -> list[Any]:
     top = 0x10FFFF if is_text else 0xFF
     known = {code for code in codes if 0 <= code <= top and not 0xD800 <= code <= 0xDFFF}
     ordered = sorted(known, key=lambda code: (_rank(code), code))[:MAX_CHARACTERS]

@@ -16,7 +16,9 @@ JSON = constrain.lark(Path(__file__).parents[2] / "grammars/json.lark")
 
 def test_parsers_that_agree() -> None:
     assert_matches_parser(JSON, json.loads, rejects=ValueError, max_examples=300)
-    assert_matches_parser(constrain.regex("(ab)+c?"), lambda text: bool(re.fullmatch("(ab)+c?", text)), max_examples=200)
+    assert_matches_parser(
+        constrain.regex("(ab)+c?"), lambda text: bool(re.fullmatch("(ab)+c?", text)), max_examples=200
+    )
     assert_matches_parser(constrain.regex(rb"a\xff?"), lambda data: data in (b"a", b"a\xff"), max_examples=100)
 
 
@@ -41,8 +43,8 @@ def test_a_parser_that_accepts_too_little() -> None:
         return json.loads(text)
 
     with pytest.raises(Disagreement, match=r"grammar accepts\n  parser rejects: ValueError: no escapes") as caught:
-        assert_matches_parser(JSON, strict)
-    assert json.loads(caught.value.text) is not None and len(caught.value.text) <= 8
+        assert_matches_parser(JSON, strict, rejects=ValueError)
+    assert len(caught.value.text) in (4, 8)  # "\\b" or "\\u0000"
     assert_matches_parser(constrain.regex("a{2,3}"), lambda text: set(text) <= {"a"}, subset=True, max_examples=100)
 
 
@@ -56,7 +58,9 @@ def test_a_parser_that_crashes() -> None:
 
 
 def test_false_rejects_and_other_results_accept() -> None:
-    assert_matches_parser(constrain.regex("a|b"), lambda text: None if text in "ab" and text else False, max_examples=50)
+    assert_matches_parser(
+        constrain.regex("a|b"), lambda text: None if text in "ab" and text else False, max_examples=50
+    )
     with pytest.raises(Disagreement, match=r"parser rejects \(returned False\)"):
         assert_matches_parser(constrain.regex("a|b"), lambda text: text == "a", max_examples=50)
 
@@ -66,7 +70,8 @@ def test_texts_of_ones_own_come_first() -> None:
     secret = '{"open": "sesame"}'
     for bad in (secret, secret.replace("sesame", "seesame")):
         with pytest.raises(Disagreement) as caught:
-            assert_matches_parser(JSON, lambda text, bad=bad: text != bad and json.loads(text), corpus=[secret])
+            assert_matches_parser(JSON, lambda text, bad=bad: json.loads("{" * (text == bad) + text), corpus=[secret],
+                                  rejects=ValueError)  # fmt: skip
         assert caught.value.text == bad
 
 
