@@ -1,6 +1,6 @@
 """The shipped grammars, on the cases that stand beside them, by Lark, which defines them.
 
-The engine is asked by the plug-in of pytest that comes with the package: see ``constrain_grammars`` in pyproject.toml."""
+The engine is asked by the plug-in of pytest that comes with the package: ``constrain_grammars`` in pyproject.toml."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,9 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "pytest_constrain", "-p", "no:cacheprovider", "--rootdir", folder]
-    done = subprocess.run([*command, *options, folder], capture_output=True, text=True, check=False, cwd=folder)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command += [*options, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
     return done.stdout + done.stderr
 
 

@@ -26,7 +26,8 @@ from constrain.testing import byte_vocabulary, mutations, prefixes, strings, tok
 JSON = constrain.lark(Path(__file__).parents[2] / "grammars/json.lark")
 ARITHMETIC = constrain.lark(Path(__file__).parents[2] / "grammars/arithmetic.lark")
 PATTERNS = (
-    r"(a|b)*abb", r"[0-9]{3,5}", r"a?b{2}c*", r"\w+@\w+\.(com|org)", r"[^\x00-\x7f]{1,3}", r"x{0,40}y{3}", r"é|ß|𝄞+", r"",
+    r"(a|b)*abb", r"[0-9]{3,5}", r"a?b{2}c*", r"\w+@\w+\.(com|org)", r"[^\x00-\x7f]{1,3}", r"x{0,40}y{3}",
+    r"é|ß|𝄞+", r"",
 )  # fmt: skip
 
 
