@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
-from constrain.testing.strategies import Source, edits, mutations, prefixes, strings
+from constrain.testing.strategies import Source, edits, marks, mutations, prefixes, strings
 from constrain.testing.verdicts import Recogniser, Text, Verdict
 
+NEAR = 12  # characters of a text of which all single edits are tried
+NEAR_CORPUS = 200  # the same for texts of the user
 MAX_CALLS = 2_000  # of the parser, while a text is shrunk as text
 SHORT = 100  # characters of a text of which every piece is tried
 
@@ -65,28 +67,32 @@ def assert_matches_parser(
     ``parse`` takes a ``str`` (``bytes`` where the grammar is one of bytes) and rejects it by raising or by returning
     ``False``; any other result accepts. With ``rejects`` only these errors reject, whatever is returned, and any other
     error is a crash, which is a disagreement too (so ``json.loads``, which returns ``False`` for "false", is asked with
-    ``rejects=ValueError``). ``subset``: the grammar may be narrower than the parser, which need not reject what
-    the grammar rejects. ``corpus``: texts of one's own, tried as they are and edited. Each run tries the same texts
-    unless a ``seed`` is given. Raises ``Disagreement`` with the shrunk text.
+    ``rejects=ValueError``). ``subset``: the grammar may be narrower than the parser, which is not asked about what
+    the grammar rejects. ``corpus``: texts of one's own, tried as they are and edited. Of short texts, and of these, all
+    single edits are tried. Each run tries the same texts unless a ``seed`` is given.
+
+    Raises ``Disagreement`` with the shrunk text, and what the front end or Hypothesis raises.
     """
     trial = _Trial(Recogniser(grammar), parse, rejects, subset)
     texts = list(corpus)
     for text in texts:
-        if trial.disagree(text):
-            trial.fail(text)
+        if (culprit := trial.culprit(text, NEAR_CORPUS)) is not None:
+            trial.fail(culprit)
     options = settings(
         max_examples=max_examples, database=None, deadline=None, derandomize=seed is None
     )  # fmt: skip
     try:
         found = find(
             _texts(grammar, texts, max_size),
-            trial.disagree,
+            lambda text: trial.culprit(text) is not None,
             settings=options,
             random=None if seed is None else Random(seed),
         )
     except NoSuchExample:
         return
-    trial.fail(found)
+    culprit = trial.culprit(found)
+    assert culprit is not None, "the parser answers differently when it is asked again"
+    trial.fail(culprit)
 
 
 def _texts(grammar: Source, corpus: list[Text], max_size: int | None) -> SearchStrategy[Any]:
@@ -107,6 +113,8 @@ class _Trial:
         subset: bool,
     ) -> None:
         self.recogniser, self.parse, self.rejects, self.subset = recogniser, parse, rejects, subset
+        self.marks = marks(recogniser.grammar)
+        self.known: dict[Text, bool] = {}
 
     def answer(self, text: Text) -> Answer:
         try:
@@ -120,9 +128,21 @@ class _Trial:
         answer = self.answer(text)
         return self.recogniser.accepts(text), answer.accepted, answer.crashed
 
+    def culprit(self, text: Text, longest: int = NEAR) -> Text | None:
+        """The text, or one with a single edit if it is not too long, about which there is disagreement."""
+        near = _near(text, self.marks) if len(text) <= longest else ()
+        return next((other for other in (text, *near) if self.disagree(other)), None)
+
     def disagree(self, text: Text) -> bool:
+        if text not in self.known:
+            self.known[text] = self._disagree(text)
+        return self.known[text]
+
+    def _disagree(self, text: Text) -> bool:
+        if self.subset and not self.recogniser.accepts(text):
+            return False
         accepted, parsed, crashed = self.kind(text)
-        return crashed or (accepted and not parsed) or (parsed and not accepted and not self.subset)
+        return crashed or accepted != parsed
 
     def fail(self, text: Text) -> None:
         text = self.shrunk(text)
@@ -139,6 +159,21 @@ class _Trial:
                 if self.kind(shorter) == kind:
                     text, pieces = shorter, _pieces(len(shorter))
         return text
+
+
+def _near(text: Text, insertions: list[Text]) -> Iterator[Text]:
+    """All texts with one character deleted, doubled, swapped with the next, or one of ``insertions`` inserted."""
+    for i in range(len(text) + 1):
+        head, here, tail = text[:i], text[i : i + 1], text[i + 1 :]
+        yield from (_join(head, mark, here, tail) for mark in insertions)
+        if here:
+            yield _join(head, tail)
+            yield _join(head, here, here, tail)
+            yield _join(head, tail[:1], here, tail[1:])
+
+
+def _join(first: Text, *rest: Text) -> Text:
+    return first[:0].join((first, *rest))  # type: ignore[arg-type]
 
 
 def _pieces(size: int) -> Iterator[range]:

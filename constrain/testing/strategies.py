@@ -96,7 +96,7 @@ class _Members:
         return f"<grammar from {self.grammar.start!r}>"
 
     def draw(self, draw: DrawFn) -> bytes:
-        room = draw(st.integers(0, self.spare))  # many short members: faults show in small examples
+        room = self.spare - draw(st.integers(0, self.spare))  # short members are many: faults show in small examples
         data = self.language.member(_Drawn(draw), room)
         if self.max_size is not None and len(data) > self.max_size:
             reject()  # what is known of the cheapest filling of a bag is an estimate
@@ -250,6 +250,13 @@ def _alphabet(grammar: Grammar, is_text: bool) -> Alphabet:
         else:
             other.update(*(_around(low, high) for low, high in _ranges(node)))
     return Alphabet(_ordered(literal, is_text), _ordered(other, is_text), "0" if is_text else 48)
+
+
+def marks(grammar: Grammar) -> list[Text]:
+    """The characters (or bytes) of literals that are neither letters nor digits: what syntax is made of."""
+    alphabet = _alphabet(grammar, _is_text(grammar))
+    found = [mark if isinstance(mark, str) else bytes([mark]) for mark in alphabet.literal]
+    return [mark for mark in found if not mark.isalnum()]
 
 
 def _ordered(codes: set[int], is_text: bool) -> list[Any]:

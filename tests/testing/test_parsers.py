@@ -29,11 +29,11 @@ def test_a_parser_that_accepts_too_much() -> None:
     with pytest.raises(Disagreement) as caught:
         assert_matches_parser(JSON, lenient, rejects=ValueError)
     error = caught.value
-    assert error.text == "[0,]" and error.answer.accepted and not error.verdict.accepted
-    assert error.verdict.place.offset == 3
+    assert error.text == "[,]" and error.answer.accepted and not error.verdict.accepted
+    assert error.verdict.place.offset == 1
     message = str(error)
-    assert "grammar and parser disagree about '[0,]'" in message and "parser accepts" in message
-    assert "<text>:1:4: unexpected ']' (byte 3)" in message and "expected: " in message
+    assert "grammar and parser disagree about '[,]'" in message and "parser accepts" in message
+    assert "<text>:1:2: unexpected ',' (byte 1)" in message and "expected: " in message
 
 
 def test_a_parser_that_accepts_too_little() -> None:

