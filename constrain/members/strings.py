@@ -125,12 +125,10 @@ class Strings:
         state = 0
         while True:
             ways = self._ways(state, len(symbols), spare)
-            total = sum(step.weight for step, _ in ways)
-            stop = 0
-            if state in self.finals and len(symbols) >= self.terminal.low:
-                stop = 15 * total if all(step.low in BLANKS for step, _ in ways) else total // 4
-            outcome = index(choices, stop + total) - stop
-            if outcome < 0 or not ways:
+            ends = state in self.finals and len(symbols) >= self.terminal.low
+            stop = self._stop(state) if ends else 0
+            outcome = index(choices, stop + sum(step.weight for step, _ in ways)) - stop if ways else -1
+            if outcome < 0:
                 return symbols
             place = 0
             while outcome >= ways[place][0].weight:
@@ -140,6 +138,12 @@ class Strings:
             symbols.append(step.low + self._symbol(step, outcome, choices))
             spare -= size
             state = step.target
+
+    def _stop(self, state: int) -> int:
+        """The outcomes that are the end. They do not depend on what can be afforded: so more room changes nothing
+        that has been chosen."""
+        total = sum(step.weight for step in self.steps[state])
+        return 15 * total if all(step.low in BLANKS for step in self.steps[state]) else total // 4
 
     @staticmethod
     def _symbol(step: Step, outcome: int, choices: Choices) -> int:
