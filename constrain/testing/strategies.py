@@ -25,6 +25,7 @@ from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 SPARE = 60  # bytes that a member may be longer than the shortest, where no size is given
+SMALL = 8  # the same for members that are to be short
 PADDING = 4  # decisions about nothing, at most, for one choice
 LONG = 8  # characters that one edit deletes or writes twice, at most
 MAX_CHARACTERS = 2_000  # that mutations choose from
@@ -96,8 +97,8 @@ class _Members:
         return f"<grammar from {self.grammar.start!r}>"
 
     def draw(self, draw: DrawFn) -> bytes:
-        room = self.spare - draw(st.integers(0, self.spare))  # short members are many: faults show in small examples
-        data = self.language.member(_Drawn(draw), room)
+        small = draw(_below(3)) == 2  # every third is short from the start: most faults show in small examples
+        data = self.language.member(_Drawn(draw), min(self.spare, SMALL) if small else self.spare)
         if self.max_size is not None and len(data) > self.max_size:
             reject()  # what is known of the cheapest filling of a bag is an estimate
         return data
