@@ -1,8 +1,9 @@
-"""The shipped grammars, on the cases that stand beside them: by Lark, which defines them, and by the engine."""
+"""The shipped grammars, on the cases that stand beside them, by Lark, which defines them.
+
+The engine is asked by the plug-in of pytest that comes with the package: ``constrain_grammars`` in pyproject.toml."""
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from functools import cache
 from itertools import product
@@ -11,22 +12,14 @@ from pathlib import Path
 import lark
 import pytest
 
-import constrain
-from constrain.testing import byte_vocabulary
+from constrain.testing import read_cases
 
 FOLDER = Path(__file__).parents[1] / "grammars"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.lark"))
-ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "e": ""}
-
-
-def unescape(line: str) -> str:
-    """The text that a line of a case file stands for (see grammars/README.md)."""
-    return re.sub(r"\\(?:x([0-9a-f]{2})|(.))", lambda m: chr(int(m[1], 16)) if m[1] else ESCAPES[m[2]], line)
 
 
 def cases(name: str, kind: str) -> list[str]:
-    lines = (FOLDER / f"{name}.{kind}.txt").read_text(encoding="utf-8").split("\n")
-    return [unescape(line) for line in lines if line]
+    return [case.text for case in read_cases(FOLDER / f"{name}.{kind}.txt")]
 
 
 ALL = [(name, kind, text) for name in NAMES for kind in ("accept", "reject") for text in cases(name, kind)]
@@ -37,11 +30,6 @@ def parser(name: str, kind: str) -> lark.Lark:
     """``strict`` makes Lark prove with interegular that no two terminals of one context collide."""
     options = {"strict": True} if kind == "lalr" else {}
     return lark.Lark((FOLDER / f"{name}.lark").read_text(encoding="utf-8"), parser=kind, **options)
-
-
-@cache
-def automaton(name: str) -> object:
-    return constrain.compile(constrain.lark(FOLDER / f"{name}.lark"), byte_vocabulary())
 
 
 def test_every_grammar_has_cases_of_both_kinds() -> None:
@@ -74,10 +62,6 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def test_escapes() -> None:
-    assert unescape(r"a\nb\\n\x41\e") == "a\nb\\nA"
-
-
 @pytest.mark.parametrize("kind", ["lalr", "earley"])
 @pytest.mark.parametrize(("name", "expected", "text"), ALL)
 def test_lark_agrees(name: str, expected: str, text: str, kind: str) -> None:
@@ -86,10 +70,3 @@ def test_lark_agrees(name: str, expected: str, text: str, kind: str) -> None:
     else:
         with pytest.raises(lark.exceptions.UnexpectedInput):
             parser(name, kind).parse(text)
-
-
-@pytest.mark.parametrize(("name", "expected", "text"), ALL)
-def test_engine_agrees(name: str, expected: str, text: str) -> None:
-    engine = automaton(name)
-    state = engine.advance_bytes(engine.start(), text.encode())
-    assert (state is not None and engine.is_accepting(state)) == (expected == "accept")

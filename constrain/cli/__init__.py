@@ -24,6 +24,7 @@ COMMANDS = {
     "extract": "JSON records of a given type out of text documents, by a language model",
     "check": "does a text belong to a grammar's language, and if not, where does it leave it",
     "schema": "what becomes of each keyword of a JSON Schema: how it is enforced, or why it is refused",
+    "diff": "do two grammars have the same language, and if not, a shortest text that tells them apart",
     "sample": "random texts of a grammar's language",
     "mask": "the tokens that a grammar allows after a prefix",
     "warmup": "compile the engine's kernels now, so that no later call waits for them",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-import constrain
 from constrain.cli import NO, YES, UsageError
 from constrain.cli.grammars import add_grammar, grammar_help, has_inline, read_grammar
 from constrain.cli.output import add_json, read_bytes, write, write_json
-from constrain.cli.places import caret, place_of
-from constrain.testing import byte_vocabulary
+from constrain.testing import Recogniser
 
 EXAMPLES = """
 examples:
@@ -20,8 +18,6 @@ examples:
   constrain check schema.json answer.json --json
 
 The text is taken byte for byte; --chomp drops one line break at its end, as echo and editors leave it."""
-
-SHOWN = 8  # kinds of what was expected that are listed
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,41 +33,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run ``constrain check``; the exit code."""
     _settle_positionals(options)
-    automaton = constrain.compile(read_grammar(options), byte_vocabulary())
+    recogniser = Recogniser(read_grammar(options))
     file, data = _text(options)
-    accepted, state = automaton.longest_prefix(automaton.start(), data)
-    if accepted == len(data) and automaton.is_accepting(state):
+    verdict = recogniser.judge(data)
+    if verdict.accepted:
         _yes(options, len(data))
         return YES
-    expected = automaton.expected(state)
     if options.json:
-        facts = {"accepted": False, **asdict(place_of(data, accepted)), "at_end": accepted == len(data)}
-        write_json(facts | {"expected": expected})
+        facts = {"accepted": False, **asdict(verdict.place), "at_end": verdict.at_end}
+        write_json(facts | {"expected": list(verdict.expected)})
     else:
-        write(explain(file, data, accepted, expected))
+        write(verdict.explain(file))
+        if data[verdict.place.offset :] in (b"\n", b"\r\n"):
+            write("hint: only the line break at the end is wrong; --chomp drops it")
     return NO
-
-
-def explain(file: str, data: bytes, accepted: int, expected: list[str]) -> str:
-    """Where and why the text is not of the language, with a caret under the first byte that cannot stand."""
-    place = place_of(data, accepted)
-    what = "the text ends too early" if accepted == len(data) else f"unexpected {describe_byte(data, accepted)}"
-    rest = f" and {len(expected) - SHOWN} more" if len(expected) > SHOWN else ""
-    lines = [
-        f"{file}:{place.line}:{place.column}: {what} (byte {place.offset})",
-        caret(data, accepted),
-        f"expected: {', '.join(expected[:SHOWN])}{rest}",
-    ]
-    if data[accepted:] in (b"\n", b"\r\n"):
-        lines.append("hint: only the line break at the end is wrong; --chomp drops it")
-    return "\n".join(lines)
-
-
-def describe_byte(data: bytes, offset: int) -> str:
-    """The character that starts at ``offset``, or the byte where none does."""
-    head = data[offset : offset + 4].decode("utf-8", "ignore")
-    whole = head and data.startswith(head[0].encode(), offset)
-    return repr(head[0]) if whole else f"byte 0x{data[offset]:02x}"
 
 
 def _settle_positionals(options: argparse.Namespace) -> None:

@@ -12,10 +12,9 @@ import constrain
 from constrain.adapters.bundled import BUNDLED, bundled_gguf
 from constrain.bits import allocate, ids_of
 from constrain.cli import NO, YES, UsageError
-from constrain.cli.check import explain
 from constrain.cli.grammars import add_grammar, grammar_help, read_grammar
 from constrain.cli.output import add_json, write, write_json
-from constrain.testing import byte_vocabulary
+from constrain.testing import Verdict, byte_vocabulary
 from constrain.vocab.vocabulary import Vocabulary
 
 EXAMPLES = """
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     prefix = options.prefix.encode("utf-8", "surrogateescape")
     accepted, state = automaton.longest_prefix(automaton.start(), prefix)
     if accepted < len(prefix):
-        place = explain("<prefix>", prefix, accepted, automaton.expected(state))
+        place = Verdict.of(automaton, prefix).explain("<prefix>")
         raise UsageError(f"no text of the language begins with this prefix\n{place}")
     words = allocate(vocabulary.width)
     automaton.fill_mask(state, words)

@@ -9,8 +9,8 @@ from random import Random
 from constrain.cli import YES
 from constrain.cli.grammars import add_grammar, grammar_help, read_grammar
 from constrain.cli.output import add_json, write
-from constrain.cli.places import printable
 from constrain.members import random_member
+from constrain.places import printable
 
 EXAMPLES = """
 examples:

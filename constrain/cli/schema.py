@@ -8,8 +8,8 @@ from pathlib import Path
 
 from constrain.cli import NO, YES
 from constrain.cli.output import add_json, read_bytes, write, write_json
-from constrain.cli.places import printable
 from constrain.cli.schema_options import add_schema_options, blaming_options, schema_options
+from constrain.places import printable
 from constrain.schema_report import Entry, SchemaReport, report
 
 EXAMPLES = """

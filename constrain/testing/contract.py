@@ -13,8 +13,8 @@ from typing import Generic, NoReturn
 import numpy as np
 
 from constrain.bits import allocate, ids_of, is_set
+from constrain.testing.tokens import respell
 from constrain.tokens.base import State, TokenAutomaton, Words
-from constrain.vocab.vocabulary import Vocabulary
 
 SMALL = 512  # vocabularies up to this width are tried id by id at every state
 
@@ -30,29 +30,6 @@ class ContractViolation(AssertionError):
         self.state = state
         self.token = token
         self.tokens = tokens
-
-
-def byte_vocabulary(*pieces: bytes, width: int | None = None) -> Vocabulary:
-    """Id ``b`` is the byte ``b``; then each piece, also empty ones (as ids without text); last, one end of sequence."""
-    tokens = [*(bytes([b]) for b in range(256)), *pieces]
-    return Vocabulary([*tokens, None], [len(tokens)], width)
-
-
-def respell(vocabulary: Vocabulary, data: bytes, rng: Random) -> list[int] | None:
-    """A random sequence of ids whose bytes are ``data``; ``None`` when the vocabulary cannot spell it."""
-    ids, longest = vocabulary.ids_by_bytes, max(map(len, vocabulary.ids_by_bytes), default=0)
-    ways: list[list[int]] = [[] for _ in data] + [[len(data)]]  # where a first piece that starts here may end
-    for i in reversed(range(len(data))):
-        ends = range(i + 1, min(i + longest, len(data)) + 1)
-        ways[i] = [j for j in ends if ways[j] and data[i:j] in ids]
-    spelling, at = [], 0
-    while at < len(data):
-        if not ways[at]:
-            return None
-        end = rng.choice(ways[at])
-        spelling.append(rng.choice(ids[data[at:end]]))
-        at = end
-    return spelling
 
 
 def check_token_automaton(

@@ -1,4 +1,4 @@
-"""Places in a text for people: line, column, the line itself and a caret. Shared by ``check`` and ``mask``."""
+"""Places in a text for people: line, column, the line itself and a caret. Shared by verdicts and commands."""
 
 from __future__ import annotations
 
