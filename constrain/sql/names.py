@@ -46,9 +46,9 @@ def optional(expr: Expr) -> Expr:
     return Choice(EMPTY, expr)
 
 
-def listed(item: Expr, separator: str = ", ", high: int | None = None) -> Expr:
-    """One item or more."""
-    return Seq(item, Repeat(Seq(text(separator), item), 0, high))
+def listed(item: Expr, separator: str = ", ", low: int = 0, high: int | None = None) -> Expr:
+    """One item and ``low`` to ``high`` more."""
+    return Seq(item, Repeat(Seq(text(separator), item), low, high))
 
 
 def words(*choices: str) -> Expr:
