@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from constrain.ir.grammar import Choice, Expr, Ref, Repeat, Seq
 from constrain.sql.names import call, listed, optional, text, words
 from constrain.sql.schema import KINDS, Kind
-from constrain.sql.scopes import Member, Scope
+from constrain.sql.scopes import Member, Scope, joinable
 
 Reference = Callable[[str], Expr]
 
@@ -26,7 +26,7 @@ def aggregates(kind: Kind, ref: Reference) -> Expr:
     distinct = optional(text("DISTINCT "))
     argument = Choice(Seq(distinct, ref(f"flat {kind}")), ref(f"case {kind}"))
     if kind == "text":
-        joined = (Seq(distinct, ref("text column")), Seq(ref("text column"), text(", "), Ref("string")))
+        joined = (Seq(distinct, ref("column")), Seq(ref("column"), text(", "), Ref("string")))
         return Choice(call("MIN", argument), call("MAX", argument), *(call("GROUP_CONCAT", each) for each in joined))
     return Choice(
         call("COUNT", Choice(text("*"), Seq(distinct, ref("column")), ref("case number"))),
@@ -45,15 +45,18 @@ class Expressions:
         self.others = [other.members[0] for other in singles if self._is_free(other.members[0])]
 
     def _is_free(self, member: Member) -> bool:
-        """May a sub-query name this table without hiding one of this scope?"""
-        return all(member.label.lower() not in (own.label.lower(), own.table.name.lower()) for own in self.scope.members)
+        """Can a sub-query name this table without hiding one of this scope, and be tied to it?"""
+        tied = any(joinable(member.table, own.table) for own in self.scope.members)
+        return tied and all(
+            member.label.lower() not in (own.label.lower(), own.table.name.lower()) for own in self.scope.members
+        )
 
     def rules(self) -> dict[str, Expr]:
         """The rules, by name within the scope."""
         bodies: dict[str, Expr] = {"column": self.scope.columns()}
         for kind in KINDS:
-            bodies[f"{kind} column"] = self.scope.columns(kind)
-            bodies[f"outer {kind}"] = self.scope.qualified(kind)
+            if self.scope.holds(kind):
+                bodies[f"outer {kind}"] = self.scope.qualified(kind)
         for mode in ("", "+"):
             for kind in KINDS:
                 bodies |= self._values(kind, mode)
@@ -70,7 +73,7 @@ class Expressions:
         literal = Ref(kind)
         calls = self._number_calls if kind == "number" else self._text_calls
         return {
-            f"plain {kind}{mode}": Choice(ref(f"{kind} column"), *([aggregates(kind, ref)] if mode else [])),
+            f"plain {kind}{mode}": Choice(self._columns(kind), *([aggregates(kind, ref)] if mode else [])),
             f"made {kind}{mode}": Choice(plain, *calls("plain", mode)),
             f"flat {kind}{mode}": Seq(made, self._following(kind, Choice(made, literal))),
             f"atom {kind}{mode}": Choice(
@@ -84,6 +87,12 @@ class Expressions:
             f"any {kind}{mode}": Seq(Choice(atom, literal), self._following(kind, Choice(atom, literal))),
             f"case {kind}{mode}": self._case(kind, mode),
         }
+
+    def _columns(self, kind: Kind) -> Expr:
+        """The columns of a kind; where there are none, what others can be made to be."""
+        if self.scope.holds(kind):
+            return self.scope.columns(kind)
+        return call("LENGTH", self.ref("column")) if kind == "number" else call("UPPER", self.ref("column"))
 
     def _following(self, kind: Kind, operand: Expr) -> Expr:
         return Repeat(Seq(words(*OPERATORS[kind]), operand), 0, None)
@@ -123,7 +132,7 @@ class Expressions:
         ref = self.ref
         grouped = Seq(optional(text("NOT ")), text("("), ref(f"bare condition{mode}"), text(")"))
         exists = [Seq(optional(text("NOT ")), ref("exists"))] if self.others else []
-        both = {
+        both: dict[str, Expr] = {
             f"flat test{mode}": Choice(self._null(), *(self._flat(kind, mode) for kind in KINDS)),
             f"bare test{mode}": Choice(self._null(), *(self._tests(kind, mode) for kind in KINDS), *exists),
             f"test{mode}": Choice(ref(f"bare test{mode}"), grouped),
@@ -146,7 +155,7 @@ class Expressions:
     def _tests(self, kind: Kind, mode: str) -> Expr:
         led, value = self.ref(f"led {kind}{mode}"), self.ref(f"any {kind}{mode}")
         negated = optional(text("NOT "))
-        members = [Seq(text("("), listed(Ref(kind)), text(")"))]
+        members: list[Expr] = [Seq(text("("), listed(Ref(kind)), text(")"))]
         if self.sub is not None:
             members.append(self.sub(f"column of {kind}"))
         return Choice(
@@ -158,6 +167,7 @@ class Expressions:
     def _exists(self, other: Member) -> Expr:
         """A sub-query on one other table that is tied to this scope by an equality."""
         assert self.sub is not None
-        ties = [Seq(other.columns(kind), text(" = "), self.ref(f"outer {kind}")) for kind in KINDS]
+        kinds = [kind for kind in KINDS if self.scope.holds(kind) and other.table.of_kind(kind)]
+        ties = [Seq(other.columns(kind), text(" = "), self.ref(f"outer {kind}")) for kind in kinds]
         further = optional(self.sub(f"and all of {Scope((other,)).key}"))
         return Seq(text("EXISTS (SELECT 1 FROM "), other.declared(), text(" WHERE "), Choice(*ties), further, text(")"))

@@ -15,7 +15,7 @@ from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Ref, Repeat, Rule
 from constrain.sql.expressions import Expressions, Reference, aggregates
 from constrain.sql.names import alias, integer, listed, number, optional, string, text, words
 from constrain.sql.schema import KINDS, Schema
-from constrain.sql.scopes import Scope, join_condition, join_rule, scopes
+from constrain.sql.scopes import Scope, join_condition, join_rule, joinable, scopes
 
 MOST_TABLES = 3
 MOST_SCOPES = 60
@@ -120,7 +120,7 @@ def _shared(schema: Schema, chosen: list[Scope]) -> dict[str, Expr]:
         "direction": Choice(EMPTY, words(" DESC", " ASC")),
     }
     for scope in chosen:
-        pairs = [(a, b) for a in scope.members for b in scope.members if a is not b]
+        pairs = [(a, b) for a in scope.members for b in scope.members if a is not b and joinable(a.table, b.table)]
         shared |= {join_rule(*pair): join_condition(*pair) for pair in pairs}
     return shared
 

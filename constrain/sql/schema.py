@@ -115,7 +115,7 @@ def read_schema(connection: sqlite3.Connection, source: str) -> Schema:
 def _table(connection: sqlite3.Connection, name: str) -> Table:
     described = connection.execute("SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1", (name,))
     columns = tuple(
-        _column(column, declared, bool(key), _values(connection, name, column)) for column, declared, key in described
+        column_of(column, declared, bool(key), _values(connection, name, column)) for column, declared, key in described
     )
     return Table(name, columns, tuple(_foreign_keys(connection, name)))
 
@@ -126,7 +126,8 @@ def _values(connection: sqlite3.Connection, table: str, column: str) -> list[Any
     return [value for (value,) in connection.execute(query)]
 
 
-def _column(name: str, declared: str, key: bool, values: Sequence[Any]) -> Column:
+def column_of(name: str, declared: str, key: bool, values: Sequence[Any]) -> Column:
+    """A column with some of its values, which say what it holds where there are any."""
     shown = tuple(value for value in dict.fromkeys(values) if not isinstance(value, bytes))[:SHOWN]
     return Column(name, declared, _kinds(declared, values), key, shown)
 
@@ -161,8 +162,12 @@ def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[ForeignKey
         by_number.setdefault(number, (other, []))[1].append((column, target))
     found = []
     for other, pairs in by_number.values():
-        columns = {name.lower(): name for name, in connection.execute("SELECT name FROM pragma_table_info(?)", (other,))}
-        primary = [n for n, in connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (other,))]
+        columns = {
+            name.lower(): name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (other,))
+        }
+        primary = [
+            n for (n,) in connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (other,))
+        ]
         targets = [target for _, target in pairs]
         if None in targets:  # the other table's primary key is meant
             targets = primary if len(primary) == len(pairs) else []
@@ -180,5 +185,7 @@ def quoted(name: str) -> str:
 def checked(schema: Schema) -> Schema:
     """The same schema, if anything can be asked of it. Raises :class:`DatabaseError`."""
     if not schema.tables:
-        raise DatabaseError(schema.source, "there are no tables in it", "; ".join(schema.left_out) or "create some first")
+        raise DatabaseError(
+            schema.source, "there are no tables in it", "; ".join(schema.left_out) or "create some first"
+        )
     return schema

@@ -52,6 +52,10 @@ class Scope:
     def key(self) -> str:
         return "+".join(f"{m.table.name} {m.label}" if m.is_aliased else m.table.name for m in self.members)
 
+    def holds(self, kind: Kind) -> bool:
+        """Is there a column of that kind?"""
+        return any(member.table.of_kind(kind) for member in self.members)
+
     def columns(self, kind: Kind | None = None) -> Expr:
         """The columns (of a kind), with their qualifiers, and without where no other table has one of that name."""
         uses = Counter(column.name.lower() for member in self.members for column in member.table.columns)
@@ -78,11 +82,14 @@ class Scope:
             yield first.declared()
             return
         parts, listed = [first.declared()], [first.declared()]
+        linked = True
         for i, member in enumerate(others, 1):
-            on = Choice(*(Ref(join_rule(member, other)) for other in order[:i]))
-            parts += [Choice(text(" JOIN "), text(" LEFT JOIN ")), member.declared(), text(" ON "), on]
+            on = [Ref(join_rule(member, other)) for other in order[:i] if joinable(member.table, other.table)]
+            linked = linked and bool(on)
+            parts += [Choice(text(" JOIN "), text(" LEFT JOIN ")), member.declared(), text(" ON "), Choice(*on)]
             listed += [text(", "), member.declared()]
-        yield Seq(*parts)
+        if linked:
+            yield Seq(*parts)
         yield Seq(*listed)
 
 
@@ -131,9 +138,7 @@ def scopes(schema: Schema, most_tables: int, most_scopes: int) -> tuple[list[Sco
                 larger.append(((size, -strength), Scope(tuple(Member(table, table.name) for table in chosen))))
     if most_tables > 1:
         free = not {table.name.lower() for table in tables} & set(SELF_JOIN)
-        larger += [
-            ((2, 0), Scope(tuple(Member(table, label) for label in SELF_JOIN))) for table in tables if free
-        ]
+        larger += [((2, 0), Scope(tuple(Member(table, label) for label in SELF_JOIN))) for table in tables if free]
     larger.sort(key=lambda item: item[0])
     room = max(0, most_scopes - len(found))
     return found + [scope for _, scope in larger[:room]], max(0, len(larger) - room)
