@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Ref, Repeat, RulesOnDemand, Seq
-from constrain.sql.expressions import Expressions, Reference, aggregates
+from constrain.sql.expressions import Expressions, Reference
 from constrain.sql.names import alias, integer, listed, number, optional, string, text, words
 from constrain.sql.schema import KINDS, Schema
 from constrain.sql.scopes import Scope, join_condition, join_rule, joinable, scopes
 
 MOST_TABLES = 3
 MOST_SCOPES = 60
-MOST_NESTED = 3  # sub-queries inside each other
+MOST_NESTED = 4  # sub-queries inside each other
 COMPOUND = 3  # columns of queries that UNION and the like combine, at most
 
 
@@ -158,15 +158,16 @@ def _query_rules(scope: Scope, ref: Reference) -> dict[str, Expr]:
 
 
 def _subquery_rules(scope: Scope, ref: Reference) -> dict[str, Expr]:
-    """Queries of one column, and of one value: an aggregate of all rows, or the first row."""
+    """Queries of one column, and of one value: SQLite takes the first row where there are several."""
     rules = _clauses(scope, ref)
     for kind in KINDS:
         led = ref(f"led {kind}+")
         rules[f"column of {kind}"] = Seq(
             words("SELECT ", "SELECT DISTINCT "), led, ref("source"), optional(ref("grouping"))
         )
-        first = Seq(led, ref("source"), Choice(ref("order"), Seq(ref("grouping"), ref("order+"))), text(" LIMIT 1"))
-        rules[f"one {kind}"] = Seq(text("SELECT "), Choice(Seq(aggregates(kind, ref), ref("source")), first))
+        ordered = Seq(Choice(ref("order"), Seq(ref("grouping"), ref("order+"))), text(" LIMIT 1"))
+        first = Seq(led, ref("source"), Choice(optional(ref("grouping")), ordered))
+        rules[f"one {kind}"] = Seq(text("SELECT "), first)
     return rules
 
 

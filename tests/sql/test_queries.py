@@ -111,7 +111,7 @@ def test_useful_queries_are_there(query: str) -> None:
         "SELECT title FROM book UNION SELECT title, pages FROM book",
         "SELECT title AS pages FROM book",  # an alias that hides a column
         "SELECT title FROM book WHERE name = 'x'",
-        "SELECT title FROM book WHERE pages > (SELECT pages FROM book)",  # more than one value
+        "SELECT title FROM book WHERE pages > (SELECT title, pages FROM book)",
         "SELECT title FROM book WHERE 1 = 1",
         "SELECT SUBSTR(title) FROM book",
         "DELETE FROM book",
