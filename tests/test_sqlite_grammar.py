@@ -71,11 +71,17 @@ def sqlite_error(statements: str) -> str:
     """What SQLite says of the first of these statements that it refuses; the empty text where all are in order."""
     connection = sqlite3.connect(":memory:")
     connection.executescript(TABLES)
+    connection.set_authorizer(_no_files)
     try:
         connection.executescript(statements)
     except sqlite3.Error as error:
         return str(error)
     return ""
+
+
+def _no_files(action: int, *_: object) -> int:
+    """ATTACH and VACUUM INTO are parsed, and make no files."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 def is_syntax(message: str) -> bool:
