@@ -15,7 +15,7 @@ from functools import cache
 import lark
 import pytest
 from lark.lexer import LexerThread
-from test_grammars import FOLDER, cases
+from shipped_grammars import FOLDER, cases
 
 import constrain
 from constrain.ir.grammar import Choice, Expr, Grammar, Literal, Ref, Seq

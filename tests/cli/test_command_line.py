@@ -128,7 +128,7 @@ def test_grammars_of_every_kind(run: Any, tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["check"], "which grammar"),
-        (["check", "nonsense"], "'nonsense' is neither a shipped grammar (arithmetic, csv"),
+        (["check", "nonsense"], "'nonsense' is neither a shipped grammar (arithmetic, cpp, csv"),
         (["check", "missing.lark", "--text", "x"], "missing.lark"),
         (["check", "missing.regex", "--text", "x"], "missing.regex: No such file"),
         (["check", "json", "missing.txt"], "missing.txt: No such file"),
