@@ -26,8 +26,8 @@ from constrain.errors import (
     VocabularyError,
 )
 from constrain.frontends.combine import choices, optional, repeat, sequence
-from constrain.frontends.embedding import Rule
 from constrain.frontends.ebnf import ebnf_grammar as ebnf
+from constrain.frontends.embedding import Rule
 from constrain.frontends.gbnf import gbnf_grammar as gbnf
 from constrain.frontends.json_schema import json_schema_grammar as json_schema
 from constrain.frontends.regex import regex_grammar as regex
@@ -42,7 +42,7 @@ from constrain.vocab.readers import read_vocabulary as vocabulary
 from constrain.vocab.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from constrain.frontends.lark_text import lark_grammar as lark
+    from constrain.frontends.lark import lark_grammar as lark
 
 __version__ = "0.1.0"
 
@@ -75,7 +75,7 @@ def __getattr__(name: str) -> Any:
     """``lark`` when first asked for: the package lark takes as long to load as all the rest."""
     if name != "lark":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["lark"] = import_module("constrain.frontends.lark_text").lark_grammar
+    globals()["lark"] = import_module("constrain.frontends.lark").lark_grammar
     return globals()["lark"]
 
 

@@ -135,14 +135,16 @@ class Compiler:
         key = None if _asks_for_locale(pattern, flags) else _content("regex", source, int(flags))
         return self._find(key, lambda: regex_grammar(pattern, flags))
 
-    def lark(self, source: Any, start: str = "start") -> PushdownAutomaton:
-        """The automaton of ``constrain.lark(source, start)``: a grammar's text, a file or a ``Lark`` object.
+    def lark(
+        self, source: Any, start: str | None = None, *, parser: str | None = None, lexer: str | None = None
+    ) -> PushdownAutomaton:
+        """The automaton of ``constrain.lark(source, ...)``: a grammar's text, a file or a ``Lark`` object.
 
         Only text that imports no files beside it is remembered.
         """
         alone = isinstance(source, str) and not re.search(r"%import\s+\.", source)
-        key = _content("lark", source, start) if alone else None
-        return self._find(key, lambda: _lark_grammar(source, start))
+        key = _content("lark", source, start, parser, lexer) if alone else None
+        return self._find(key, lambda: _lark_grammar(source, start, parser=parser, lexer=lexer))
 
     def gbnf(self, source: str | Path, start: str = "root") -> PushdownAutomaton:
         """The automaton of ``constrain.gbnf(source, start)``. Text is remembered, files are read at each call."""
@@ -278,7 +280,7 @@ def _asks_for_locale(pattern: object, flags: int) -> bool:
     return isinstance(pattern, bytes) and bool(flags & re.LOCALE or re.search(rb"\(\?[a-zA-Z]*L", pattern))
 
 
-def _lark_grammar(source: Any, start: str) -> Grammar:
+def _lark_grammar(source: Any, start: str | None, **options: str | None) -> Grammar:
     """``constrain.lark``; the package lark takes as long to load as all the rest, so it is loaded when it is needed."""
-    grammar: Grammar = import_module("constrain.frontends.lark_text").lark_grammar(source, start)
+    grammar: Grammar = import_module("constrain.frontends.lark").lark_grammar(source, start, **options)
     return grammar

@@ -286,7 +286,6 @@ class Emitter:
             self.code[places[-1]] = len(self.code)
             self.code.append(RETURN)
 
-
     # ---- tokens ----------------------------------------------------------------------------------------------
 
     def _token(self, expr: Token, tail: bool) -> None:

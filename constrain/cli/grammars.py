@@ -59,6 +59,11 @@ def add_grammar(parser: argparse.ArgumentParser) -> None:
     inline.add_argument("--ebnf", metavar="TEXT", help="the text of an EBNF grammar")
     inline.add_argument("--json-schema", metavar="JSON", help="the text of a JSON Schema")
     parser.add_argument("--start", metavar="RULE", help="the start rule of a Lark, GBNF or EBNF grammar")
+    parser.add_argument(
+        "--parser", choices=("earley", "lalr", "cyk"), help="how Lark would parse a Lark grammar's texts"
+    )
+    lexers = ("basic", "contextual", "dynamic", "dynamic_complete")
+    parser.add_argument("--lexer", choices=lexers, help="how Lark would cut them (default: its own; see docs/lark.md)")
     add_schema_options(parser)
 
 
@@ -93,6 +98,8 @@ def read_grammar(options: argparse.Namespace) -> Grammar:
 
 def _read(kind: str, source: str | Path, options: argparse.Namespace) -> Grammar:
     """The grammar in a text or a file."""
+    if (options.parser or options.lexer) and kind != "lark":
+        raise UsageError("--parser and --lexer go with a Lark grammar only")
     if kind == "json_schema":
         with blaming_options():
             grammar = constrain.json_schema(source, **schema_options(options))
@@ -102,6 +109,7 @@ def _read(kind: str, source: str | Path, options: argparse.Namespace) -> Grammar
         raise UsageError("the options for JSON Schema go with a JSON Schema only")
     if kind == "regex":
         return constrain.regex(str(source))
+    lark = {name: value for name in ("parser", "lexer") if (value := getattr(options, name))}
     start = {"start": options.start} if options.start else {}
     read: Callable[..., Grammar] = {"lark": constrain.lark, "gbnf": constrain.gbnf, "ebnf": constrain.ebnf}[kind]
-    return read(source, **start)
+    return read(source, **start, **lark)

@@ -11,7 +11,7 @@ from constrain.adapters.bundled import BUNDLED
 from constrain.cli import NO, YES, UsageError
 from constrain.cli.extract import MODEL_HELP, load_generator, positive_float, positive_int
 from constrain.cli.output import add_json, note, write, write_json
-from constrain.cli.places import printable
+from constrain.places import printable
 from constrain.records import DocumentError, Generation, Settings
 from constrain.sql.database import Answer, Database, QueryError, SqliteFile
 from constrain.sql.grammar import MOST_SCOPES, MOST_TABLES, QueryLanguage, query_language

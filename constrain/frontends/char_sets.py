@@ -202,3 +202,17 @@ def atoms(sets: Sequence[Ranges]) -> list[tuple[Ranges, frozenset[int]]]:
         before = position
         (active.add if opens else active.discard)(index)
     return [(tuple(ranges), used) for used, ranges in classes.items()]
+
+
+def common(left: Ranges, right: Ranges) -> Ranges:
+    """The symbols in both."""
+    found, i, j = [], 0, 0
+    while i < len(left) and j < len(right):
+        low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if low <= high:
+            found.append((low, high))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(found)

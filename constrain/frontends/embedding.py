@@ -14,6 +14,7 @@ from functools import partial
 from typing import NoReturn
 
 from constrain.errors import ConstrainError, GrammarError
+from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import (
     NEVER,
     Bag,
@@ -163,13 +164,11 @@ class Assembly:
     def _embedded(self, grammar: Grammar) -> Expr:
         known = self._entries.get(id(grammar))
         if known is None:
-            if grammar.lexing is not None:
-                raise GrammarError(
-                    "a grammar with a lexer cannot be a part of another: what it reads depends on the text after it",
-                    hint="read it without one, or embed the other grammar in it",
-                )
             self.unenforced.update((id(error), error) for error in grammar.unenforced)
-            entry = grammar.recipe(self) if isinstance(grammar, Built) else _Embedding(self, grammar).entry()
+            plain = spelled_out(
+                grammar
+            )  # as a part of something else it is a set of texts; no lexer runs across its end
+            entry = grammar.recipe(self) if isinstance(grammar, Built) else _Embedding(self, plain).entry()
             known = self._entries[id(grammar)] = grammar, entry
             return known[1]
         again = self.named(known[1], "part")  # written once, however many places it stands in

@@ -36,8 +36,7 @@ from constrain.frontends.anchored import (
     resolve,
     sequence,
 )
-from constrain.frontends.char_sets import atoms
-from constrain.frontends.lexeme_dfa import common, trimmed
+from constrain.frontends.char_sets import atoms, common
 from constrain.frontends.pattern_program import Program
 from constrain.ir import rx
 from constrain.ir.rx import Ranges, Rx
@@ -171,9 +170,11 @@ class _Machine:
                 raise LimitExceeded("states of a pattern with look-around", len(moves), MAX_STATES, "simplify it")
             if self.steps > MAX_STEPS:
                 raise LimitExceeded("steps through a pattern with look-around", self.steps, MAX_STEPS, "simplify it")
-        dfa = trimmed(moves, start, accepting)
-        edges = [[(low, high, to) for ranges, to in row for low, high in ranges] for row in dfa.moves]
-        return rx.graph(edges, dfa.accepting) if edges else rx.NOTHING
+        places = {state: i for i, state in enumerate(moves)}
+        edges = [
+            [(low, high, places[to]) for to, ranges in row.items() for low, high in ranges] for row in moves.values()
+        ]
+        return rx.graph(edges, [places[state] for state in accepting], places[start])
 
     def settled(self, state: State, kind: int | None) -> tuple[list[frozenset[Thread]], frozenset[Thread]]:
         """The state's threads past the tests; ``kind``: the class of the next symbol (``None``: the text ends)."""

@@ -130,7 +130,9 @@ class _Product:
             case Ref():
                 return self.ref(expr.name, before, after)
             case Choice():
-                return _either(self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before}))
+                return _either(
+                    self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before})
+                )
             case Seq():
                 return self.sequence(expr.parts, before, after)
             case Repeat():

@@ -38,10 +38,21 @@ class Lexing(Protocol):
     the text may end.
     """
 
-    first: int
-    end: int
-    empty: Set[int]
-    names: Sequence[str]
+    @property
+    def first(self) -> int:
+        """The context at the beginning."""
+
+    @property
+    def end(self) -> int:
+        """The token at the end."""
+
+    @property
+    def empty(self) -> Set[int]:
+        """The tokens that read nothing."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What tokens are called."""
 
     def ways(self, context: int, token: int) -> Sequence[Way]:
         """How the token can be read. Ways that read something do not match the empty text."""

@@ -17,6 +17,7 @@ from constrain.automata.course import NO_WORDS, Course, Words
 from constrain.automata.recursion import strongly_connected
 from constrain.errors import GrammarError
 from constrain.ir.bag import State
+from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import Bag, Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal, walk
 from constrain.members.choices import Choices, index, pick
 from constrain.members.costs import Costs, Element, size_of, with_word
@@ -33,7 +34,7 @@ class Language:
     def __init__(self, grammar: Grammar) -> None:
         """Raises ``GrammarError`` when it is empty or a rule is missing, ``LimitExceeded`` when a terminal is too large
         to be looked at."""
-        self.grammar = grammar
+        self.grammar = grammar = spelled_out(grammar)
         self.costs = Costs(grammar)
         if self.costs.rules[grammar.start] == inf:
             raise GrammarError("no text at all matches", where=f"rule {grammar.start!r}")

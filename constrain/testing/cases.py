@@ -18,7 +18,7 @@ from constrain.ir.grammar import Grammar
 KINDS = {"accept": True, "reject": False}
 # How each kind of grammar file is read; modules are loaded when such a file is there.
 READERS = {
-    ".lark": ("constrain.frontends.lark_text", "lark_grammar"),
+    ".lark": ("constrain.frontends.lark", "lark_grammar"),
     ".json": ("constrain.frontends.json_schema", "json_schema_grammar"),
     ".regex": ("constrain.frontends.regex", "regex_grammar"),
 }

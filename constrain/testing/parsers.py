@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
+from constrain.ir.contexts import spelled_out
 from constrain.testing.strategies import Source, edits, marks, mutations, prefixes, strings
 from constrain.testing.verdicts import Recogniser, Text, Verdict
 
@@ -113,7 +114,7 @@ class _Trial:
         subset: bool,
     ) -> None:
         self.recogniser, self.parse, self.rejects, self.subset = recogniser, parse, rejects, subset
-        self.marks = marks(recogniser.grammar)
+        self.marks = marks(spelled_out(recogniser.grammar))
         self.known: dict[Text, bool] = {}
 
     def answer(self, text: Text) -> Answer:

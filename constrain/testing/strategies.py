@@ -66,7 +66,7 @@ def mutations(grammar: Source, *, max_size: int | None = None) -> SearchStrategy
     the grammar, and those just outside its ranges. ``max_size`` bounds the member before the edits.
     """
     source = _Members(grammar_of(grammar), max_size)
-    return _mutations(source, Recogniser(source.grammar), _alphabet(source.grammar, source.is_text))
+    return _mutations(source, Recogniser(source.grammar), _alphabet(source.language.grammar, source.is_text))
 
 
 def tokenizations(grammar: Source, vocabulary: Vocabulary, *, max_size: int | None = None) -> SearchStrategy[list[int]]:
@@ -86,7 +86,7 @@ class _Members:
     def __init__(self, grammar: Grammar, max_size: int | None) -> None:
         self.grammar = grammar
         self.language = Language(grammar)
-        self.is_text = _is_text(grammar)
+        self.is_text = _is_text(self.language.grammar)
         least = self.language.least
         if max_size is not None and least > max_size:
             raise LimitExceeded("bytes of the shortest member", least, max_size)

@@ -120,7 +120,7 @@ class _Scanners:
         for terminal in order:
             if isinstance(terminal.pattern, lark.lexer.PatternRE):
                 inside = [word for word in order if self.is_word(word, terminal)]
-                embedded |= {str(w.name) for w in inside if w.pattern.flags <= terminal.pattern.flags}
+                embedded |= {str(w.name) for w in inside if set(w.pattern.flags) <= set(terminal.pattern.flags)}
                 if str(terminal.name) not in self.ignored:
                     words[str(terminal.name)] = tuple(self.patterns[str(word.name)] for word in inside)
         patterns = []

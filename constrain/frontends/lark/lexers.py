@@ -201,7 +201,9 @@ class ScanningLexing(LarkLexing):
 class DynamicLexing(LarkLexing):
     """``dynamic`` and ``dynamic_complete``."""
 
-    def __init__(self, machine: Machine, patterns: Mapping[str, Pattern], ignored: Sequence[str], *, free: bool) -> None:
+    def __init__(
+        self, machine: Machine, patterns: Mapping[str, Pattern], ignored: Sequence[str], *, free: bool
+    ) -> None:
         super().__init__(machine)
         make = FreeScanner if free else Scanner
         self.scanners = {name: make(machine, [pattern]) for name, pattern in patterns.items()}

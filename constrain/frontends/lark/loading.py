@@ -13,6 +13,7 @@ try:
     import lark
     from lark.common import ParserConf
     from lark.exceptions import LarkError
+    from lark.indenter import PythonIndenter
     from lark.parsers.lalr_analysis import LALR_Analyzer
 except ImportError as missing:
     raise ImportError("Lark grammars need the package lark: pip install 'constrain-lm[lark]'") from missing
@@ -59,7 +60,7 @@ class Source:
 
     def _analysed(self, *, strict: bool) -> Any:
         analyzer = LALR_Analyzer(ParserConf(self.lark.rules, {}, list(self.lark.options.start)), strict=strict)
-        analyzer.compute_lalr()
+        analyzer.compute_lalr()  # type: ignore[no-untyped-call]
         return analyzer
 
 
@@ -104,7 +105,7 @@ def _options(text: str, where: str | None) -> dict[str, Any]:
     if "postlex" in options:
         if options["postlex"] != "python":
             raise GrammarError("postlex can be python only", where=where, hint="pass a Lark object")
-        options["postlex"] = lark.indenter.PythonIndenter()
+        options["postlex"] = PythonIndenter()
     return options
 
 

@@ -7,6 +7,7 @@ exactly that order (Pike's machine, see Cox, "Regular Expression Matching: the V
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,7 +167,7 @@ class _Compiler:
         """Anchors and word boundaries as looks at the neighbouring characters."""
         if self.looks_behind:
             self.reader.refuse("look-behind", flags)
-        lines = bool(flags & python_regex.re.MULTILINE)
+        lines = bool(flags & re.MULTILINE)
         if kind in (op.AT_BEGINNING, op.AT_BEGINNING_STRING):
             before = _BUT_LINE_FEED if lines and kind is op.AT_BEGINNING else _EVERYTHING
             self.behind(lambda: self.read(before), True)
@@ -178,11 +179,15 @@ class _Compiler:
             self.boundary(kind is op.AT_BOUNDARY, flags)
 
     def more_than_a_line_feed(self) -> None:
-        self.branch([lambda: self.read(_BUT_LINE_FEED), lambda: (self.read(_LINE_FEED), self.read(_EVERYTHING))])
+        self.branch([lambda: self.read(_BUT_LINE_FEED), self.line_feed_and_more])
+
+    def line_feed_and_more(self) -> None:
+        self.read(_LINE_FEED)
+        self.read(_EVERYTHING)
 
     def boundary(self, wanted: bool, flags: int) -> None:
         """``\\b`` (or ``\\B``): a word character on one side only (or on both or none)."""
-        word = ASCII_SETS["w"] if flags & python_regex.re.ASCII else unicode_set("w")
+        word = ASCII_SETS["w"] if flags & re.ASCII else unicode_set("w")
 
         def side(before: bool) -> None:
             self.behind(lambda: self.read(word), not before)

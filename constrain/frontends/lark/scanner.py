@@ -144,7 +144,9 @@ class Scanner:
         for node in todo:  # grows
             if node not in self._moves:
                 if len(self._moves) >= MAX_NODES:
-                    raise LimitExceeded("states of a scanner", len(self._moves) + 1, MAX_NODES, "simplify the terminals")
+                    raise LimitExceeded(
+                        "states of a scanner", len(self._moves) + 1, MAX_NODES, "simplify the terminals"
+                    )
                 self._moves[node] = tuple(self._follow(node))
             for _, target in self._moves[node]:
                 if target not in order:
@@ -219,7 +221,9 @@ class FreeScanner(Scanner):
         super().__init__(machine, patterns)
         (pattern,) = patterns
         if machine.looks_back(pattern.entry):
-            raise self._refusal("look-behind sees what stands before the terminal, but not when shorter lexemes are tried")
+            raise self._refusal(
+                "look-behind sees what stands before the terminal, but not when shorter lexemes are tried"
+            )
 
     def _ends(self, node: Node) -> Iterator[tuple[str, str, Text]]:
         (pattern,) = self.patterns

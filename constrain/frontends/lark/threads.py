@@ -228,4 +228,3 @@ def _classes(program: Program) -> list[tuple[Ranges, Atom]]:
         users.setdefault(ranges, []).append(place)
     places = list(users.values())
     return [(r, frozenset(p for i in used for p in places[i])) for r, used in atoms(list(users))]
-
