@@ -33,6 +33,7 @@ class Outcomes:
         self.todo: list[tuple[str, int]] = []
         self.reader: tuple[str, int] | None = None
         self.after: dict[int, frozenset[int]] = {}
+        self.tokens: dict[tuple[int, int], frozenset[int]] = {}
 
     def solve(self) -> None:
         """Until nothing changes."""
@@ -52,7 +53,7 @@ class Outcomes:
         now = set(contexts)
         match expr:
             case Token():
-                return {end for c in now for way in self.lexing.ways(c, expr.number) for end in self.skip(way.after)}
+                return set().union(*(self.token(expr.number, c) for c in now))
             case Ref():
                 return {end for c in now for end in self.rule(expr.name, c)}
             case Seq():
@@ -68,6 +69,14 @@ class Outcomes:
                     found |= new
                 return found
         raise TypeError(f"not an expression over tokens: {expr!r}")
+
+    def token(self, number: int, context: int) -> frozenset[int]:
+        """The same for a token."""
+        key = (number, context)
+        if key not in self.tokens:
+            ways = self.lexing.ways(context, number)
+            self.tokens[key] = frozenset().union(*(self.skip(way.after) for way in ways))
+        return self.tokens[key]
 
     def rule(self, name: str, context: int) -> set[int]:
         """The same for a rule; who asks is told when it changes."""
