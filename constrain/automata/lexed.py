@@ -81,8 +81,8 @@ def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
     It cannot where a rule calls itself before anything is read but a token that reads nothing, or with nothing but such
-    tokens behind it: the return stacks would be circular. And in small grammars whose lexer can get stuck the product costs less than to probe each place
-    (``kernels/probe.py``), which need not come to an end.
+    tokens behind it: the return stacks would be circular. And in small grammars whose lexer can get stuck the product
+    costs less than to probe each place (``kernels/probe.py``), which need not come to an end.
     """
     lexing = grammar.lexing
     if lexing is None:

@@ -364,6 +364,7 @@ def test_options_that_change_the_language_are_refused() -> None:
         ("start: A\nA: /a++/", "terminal A: possessive quantifier is not supported"),
         ("start: A\nA: /(?>a)b/", "terminal A: atomic group is not supported"),
         (r"start: A" "\n" r"A: /(a)\1/", "terminal A: back-reference is not supported"),
+        ("start: A\nA: /(?<!^)c/", "terminal A: a look-around, an anchor or a word boundary inside a look-behind"),
         ("%import nope.X\nstart: X", "file not found"),
     ],
 )

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends import python_regex
 from constrain.frontends.char_sets import ASCII_SETS, unicode_set
-from constrain.frontends.python_regex import op
+from constrain.frontends.python_regex import op, refusal
 from constrain.ir import rx
 from constrain.ir.rx import Ranges
 
@@ -137,11 +137,15 @@ class _Compiler:
     def look(self, argument: tuple[int, Any], negated: bool, flags: int) -> None:
         direction, items = argument
         if self.looks_behind:
-            self.reader.refuse("look-behind", flags)  # a test within a look-behind
+            self.refuse_test(flags)
         if direction >= 0:
             self.ahead(lambda: self.sequence(items, flags), negated)
         else:
             self.behind(lambda: self.sequence(items, flags), negated)
+
+    def refuse_test(self, flags: int) -> NoReturn:
+        message = "a look-around, an anchor or a word boundary inside a look-behind is not supported"
+        raise refusal(self.reader.pattern, "look-behind", bool(flags & re.VERBOSE), message)
 
     def aside(self, emit: Any) -> int:
         """Code beside the path: its entry."""
@@ -166,7 +170,7 @@ class _Compiler:
     def anchor(self, kind: Any, flags: int) -> None:
         """Anchors and word boundaries as looks at the neighbouring characters."""
         if self.looks_behind:
-            self.reader.refuse("look-behind", flags)
+            self.refuse_test(flags)
         lines = bool(flags & re.MULTILINE)
         if kind in (op.AT_BEGINNING, op.AT_BEGINNING_STRING):
             before = _BUT_LINE_FEED if lines and kind is op.AT_BEGINNING else _EVERYTHING
