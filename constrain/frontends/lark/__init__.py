@@ -36,6 +36,7 @@ def lark_grammar(
     """
     loaded = load(source, start, parser, lexer)
     patterns, machine = _patterns(loaded)
+    _check_names(loaded, patterns)
     build = _dynamic if loaded.lexer.startswith("dynamic") else _scanning
     return build(loaded, patterns, machine)
 
@@ -45,15 +46,25 @@ def _patterns(source: Source) -> tuple[dict[str, Pattern], Machine]:
     program, found = Program(), {}
     for terminal in source.lark.terminals:
         name = str(terminal.name)
-        if terminal.pattern.min_width == 0:
-            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         try:
             entry, end = program.add(terminal.pattern.to_regexp(), int(source.lark.options.g_regex_flags))
         except GrammarError as error:
             error.where = f"terminal {name}"
             raise
+        if terminal.pattern.min_width == 0:
+            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         found[name] = Pattern(name, entry, end)
     return found, Machine(program)
+
+
+def _check_names(source: Source, patterns: dict[str, Pattern]) -> None:
+    """Raise for a start rule that is not there, and for terminals that only code could find."""
+    if all(rule.origin.name != source.start for rule in source.lark.rules):
+        raise GrammarError(f"the start rule {source.start!r} is not defined", hint="pass start=...")
+    used = {str(item.name) for rule in source.lark.rules for item in rule.expansion if item.is_term}
+    for name in sorted(used - patterns.keys()):
+        hint = "write a pattern for it; a terminal of %declare is made by code, which a grammar cannot describe"
+        raise GrammarError("it has no pattern", where=f"terminal {name}", hint=hint)
 
 
 def _dynamic(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:
