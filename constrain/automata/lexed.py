@@ -7,13 +7,13 @@ number after those of the tokens is the rule for what may be skipped. Bodies are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
-from constrain.automata.analysis import nullable_rules
+from constrain.automata.analysis import nullable, nullable_rules
 from constrain.automata.recursion import left_calls, strongly_connected
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Repeat, Seq, Terminal, Token, walk
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Terminal, Token, walk
 from constrain.ir.lexing import Enter, Lexing, Way
 
 FEW_CONTEXTS = 40
@@ -106,6 +106,39 @@ def _is_small_and_may_be_stuck(lexing: Lexing) -> bool:
         if len(seen) > FEW_CONTEXTS:
             return False
     return any(map(lexing.may_be_stuck, seen))
+
+
+def first_tokens(rules: Mapping[str, Expr], nulls: set[str]) -> dict[str, set[int]]:
+    """The tokens with which each rule can begin. Least fixed point."""
+    found: dict[str, set[int]] = {name: set() for name in rules}
+    changed = True
+    while changed:
+        changed = False
+        for name, body in rules.items():
+            before = len(found[name])
+            _add_first(body, found, nulls, found[name])
+            changed = changed or len(found[name]) > before
+    return found
+
+
+def _add_first(expr: Expr, known: Mapping[str, Set[int]], nulls: set[str], found: set[int]) -> None:
+    match expr:
+        case Token():
+            found.add(expr.number)
+        case Ref():
+            found |= known[expr.name]
+        case Choice():
+            for part in expr.parts:
+                _add_first(part, known, nulls, found)
+        case Seq():
+            for part in expr.parts:
+                _add_first(part, known, nulls, found)
+                if not nullable(part, nulls):
+                    break
+        case Repeat():
+            _add_first(expr.body, known, nulls, found)
+        case _:
+            raise TypeError(f"not an expression over tokens: {expr!r}")
 
 
 def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:
