@@ -17,6 +17,7 @@ from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repea
 from constrain.ir.lexing import Enter, Lexing, Way
 
 FEW_CONTEXTS = 40
+OTHER = -1
 SMALL_PRODUCT = 3_000  # rules
 
 
@@ -109,7 +110,8 @@ def _is_small_and_may_be_stuck(lexing: Lexing) -> bool:
 
 
 def first_tokens(rules: Mapping[str, Expr], nulls: set[str]) -> dict[str, set[int]]:
-    """The tokens with which each rule can begin. Least fixed point."""
+    """The tokens with which each rule can begin, ``OTHER`` among them if it can begin with something else. Least fixed
+    point."""
     found: dict[str, set[int]] = {name: set() for name in rules}
     changed = True
     while changed:
@@ -138,7 +140,7 @@ def _add_first(expr: Expr, known: Mapping[str, Set[int]], nulls: set[str], found
         case Repeat():
             _add_first(expr.body, known, nulls, found)
         case _:
-            raise TypeError(f"not an expression over tokens: {expr!r}")
+            found.add(OTHER)
 
 
 def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:

@@ -42,7 +42,7 @@ from constrain.automata.analysis import (
 )
 from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter, first_calls
-from constrain.automata.lexed import TokenRules, first_tokens
+from constrain.automata.lexed import OTHER, TokenRules, first_tokens
 from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.ir.grammar import NEVER, Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
@@ -180,7 +180,8 @@ class ProgramBuilder:
         firsts = first_tokens(self._rules, self._nulls)
         for name in self._rules:
             number = self.rule(name)
-            self._set_tokens(number, firsts[name])
+            if OTHER not in firsts[name]:
+                self._set_tokens(number, firsts[name])
             if self.program.entries[number] == UNMADE:
                 self.make(number)
 

@@ -325,6 +325,20 @@ def test_the_first_line_may_say_how_to_read() -> None:
         lark_grammar('// constrain: lexr=basic\nstart: "a"')
 
 
+def test_other_grammars_are_terminals() -> None:
+    source = 'start: (CALL "(" VALUE ")" ";")+\nCALL: /[a-z]+/\n%ignore " "'
+    schema = constrain.json_schema({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
+    for parser, lexer in MODES:
+        grammar = lark_grammar(source, parser=parser, lexer=lexer, grammars={"VALUE": schema})
+        for automaton in automata(grammar):
+            assert reads(automaton, 'f({"a": 1});g ( {"a": 2, "b": ");"} ) ;')
+            assert not reads(automaton, 'f({"b": 1});')
+            assert not reads(automaton, "f(\U00100000);")
+        check_token_automaton(constrain.compile(grammar, V), rng=Random(1), sequences=3, depth=12)
+    with pytest.raises(GrammarError, match="all its terminals"):
+        lark_grammar(lark.Lark('start: "a"'), grammars={"VALUE": schema})
+
+
 def test_options_that_change_the_language_are_refused() -> None:
     for options in ({"use_bytes": True}, {"parser": "lalr", "lexer_callbacks": {"A": lambda token: token}}):
         with pytest.raises(GrammarError, match=next(iter(reversed(options)))):

@@ -64,6 +64,7 @@ class LarkLexing:
         self.contexts: Numbers[Context] = Numbers()
         self.end = self.kinds.of(Kind(END))
         self._terminals: dict[tuple[object, ...], Expr] = {}
+        self.embedded: dict[str, Expr] = {}  # what stands in the place of a terminal's symbol
         self._names: list[str] = []
         self._stuck: dict[int, bool] = {}
         self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
@@ -173,6 +174,8 @@ class LarkLexing:
 
     def _body(self, found: Lexemes) -> Expr:
         """Equal languages are one object: what the engine makes of it is made once."""
+        if found.name in self.embedded:
+            return self.embedded[found.name]
         key = (found.name, found.language)
         if key not in self._terminals:
             self._terminals[key] = _spelled(found.language) or Terminal(found.language, name=found.name)
