@@ -82,15 +82,17 @@ def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
     It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would be
-    circular. And in small grammars whose lexer can get stuck the product costs less than to probe each place
-    (``kernels/probe.py``), which need not come to an end.
+    circular. And it need not where there is nothing to follow, one context throughout, or where the grammar is small and its
+    lexer can get stuck: then the product costs less than to probe each place (``kernels/probe.py``), which need not come
+    to an end.
     """
     lexing = grammar.lexing
     if lexing is None:
         return grammar
-    if _hidden_recursion(grammar, lexing):
+    contexts = _few_contexts(lexing)
+    if _hidden_recursion(grammar, lexing) or len(contexts) == 2:  # the one, and that after the end
         return spelled_out(grammar)
-    if _is_small_and_may_be_stuck(lexing):
+    if any(map(lexing.may_be_stuck, contexts)):
         try:
             return spelled_out(grammar, max_rules=SMALL_PRODUCT)
         except LimitExceeded:
@@ -98,15 +100,16 @@ def runnable(grammar: Grammar) -> Grammar:
     return grammar
 
 
-def _is_small_and_may_be_stuck(lexing: Lexing) -> bool:
+def _few_contexts(lexing: Lexing) -> list[int]:
+    """All contexts, if they are few; else none."""
     tokens = range(len(lexing.names))
     seen = [lexing.first]
     for context in seen:  # grows
         ways = [*(way for token in tokens for way in lexing.ways(context, token)), *lexing.blanks(context)]
         seen += [after for after in dict.fromkeys(way.after for way in ways) if after not in seen]
         if len(seen) > FEW_CONTEXTS:
-            return False
-    return any(map(lexing.may_be_stuck, seen))
+            return []
+    return seen
 
 
 def first_tokens(rules: Mapping[str, Expr], nulls: set[str]) -> dict[str, set[int]]:
