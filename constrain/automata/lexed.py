@@ -16,7 +16,7 @@ from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Terminal, Token, walk
 from constrain.ir.lexing import Enter, Lexing, Way
 
-FEW_CONTEXTS = 40
+FEW_CONTEXTS, FEW_TOKENS = 40, 60
 OTHER = -1
 SMALL_PRODUCT = 3_000  # rules
 
@@ -101,8 +101,10 @@ def runnable(grammar: Grammar) -> Grammar:
 
 
 def _few_contexts(lexing: Lexing) -> list[int]:
-    """All contexts, if they are few; else none."""
+    """All contexts, if they and the tokens are few; else none."""
     tokens = range(len(lexing.names))
+    if len(tokens) > FEW_TOKENS:
+        return []
     seen = [lexing.first]
     for context in seen:  # grows
         ways = [*(way for token in tokens for way in lexing.ways(context, token)), *lexing.blanks(context)]
