@@ -33,6 +33,7 @@ class Outcomes:
         self.todo: list[tuple[str, int]] = []
         self.reader: tuple[str, int] | None = None
         self.after: dict[int, frozenset[int]] = {}
+        self.tokens: dict[tuple[int, int], frozenset[int]] = {}
 
     def solve(self) -> None:
         """Until nothing changes."""
@@ -52,7 +53,7 @@ class Outcomes:
         now = set(contexts)
         match expr:
             case Token():
-                return {end for c in now for way in self.lexing.ways(c, expr.number) for end in self.skip(way.after)}
+                return set().union(*(self.token(expr.number, c) for c in now))
             case Ref():
                 return {end for c in now for end in self.rule(expr.name, c)}
             case Seq():
@@ -68,6 +69,14 @@ class Outcomes:
                     found |= new
                 return found
         raise TypeError(f"not an expression over tokens: {expr!r}")
+
+    def token(self, number: int, context: int) -> frozenset[int]:
+        """The same for a token."""
+        key = (number, context)
+        if key not in self.tokens:
+            ways = self.lexing.ways(context, number)
+            self.tokens[key] = frozenset().union(*(self.skip(way.after) for way in ways))
+        return self.tokens[key]
 
     def rule(self, name: str, context: int) -> set[int]:
         """The same for a rule; who asks is told when it changes."""
@@ -149,7 +158,7 @@ class _Product:
                     self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before})
                 )
             case Seq():
-                return self.sequence(expr.parts, before, after)
+                return self.sequence(expr, 0, before, after)
             case Repeat():
                 return self.repeat(expr, before, after)
         raise TypeError(f"not an expression over tokens: {expr!r}")
@@ -161,16 +170,24 @@ class _Product:
             self.todo.append((name, before, after))
         return Ref(key)
 
-    def sequence(self, parts: tuple[Expr, ...], before: int, after: int) -> Expr:
-        if not parts:
+    def sequence(self, expr: Seq, at: int, before: int, after: int) -> Expr:
+        """The parts from ``at`` on."""
+        if at == len(expr.parts):
             return EMPTY if before == after else NEVER
-        if len(parts) == 1:
-            return self.expr(parts[0], before, after)
-        ways = []
-        for middle in sorted(self.outcomes.of(parts[0], {before})):
-            if after in self.outcomes.of(Seq(*parts[1:]), {middle}):
-                ways.append(Seq(self.expr(parts[0], before, middle), self.sequence(parts[1:], middle, after)))
-        return _either(ways)
+        part, rest = expr.parts[at], Seq(*expr.parts[at + 1 :])
+        if not rest.parts:
+            return self.expr(part, before, after)
+        middles = [m for m in sorted(self.outcomes.of(part, {before})) if after in self.outcomes.of(rest, {m})]
+        follow = self.sequence if len(middles) == 1 or len(rest.parts) == 1 else self.rest
+        return _either(Seq(self.expr(part, before, m), follow(expr, at + 1, m, after)) for m in middles)
+
+    def rest(self, expr: Seq, at: int, before: int, after: int) -> Expr:
+        """The same as a rule of its own: the ways through a sequence are too many to be written one by one."""
+        key = f"rest {id(expr)} {at} {before} {after}"
+        if key not in self.rules:
+            self.rules[key] = NEVER
+            self.rules[key] = self.sequence(expr, at, before, after)
+        return Ref(key)
 
     def repeat(self, expr: Repeat, before: int, after: int) -> Expr:
         """A rule of its own: one round, then perhaps others."""

@@ -19,7 +19,7 @@ from constrain.automata import lexed
 from constrain.errors import GrammarError, LimitExceeded
 from constrain.frontends.lark import lark_grammar
 from constrain.ir.contexts import spelled_out
-from constrain.ir.grammar import Grammar, Repeat, Token
+from constrain.ir.grammar import Grammar, Repeat, Token, walk
 from constrain.testing import byte_vocabulary, check_token_automaton
 from constrain.tokens.pushdown import PushdownAutomaton
 
@@ -289,6 +289,15 @@ def test_against_lark(source: str, texts: list[str]) -> None:
 def test_lexers(source: str, texts: list[str]) -> None:
     more = ["".join(letters) for n in range(4) for letters in product(sorted(set("".join(texts)))[:6], repeat=n)]
     assert compare(source, texts + more)
+
+
+def test_many_ways_through_a_sequence_are_not_written_one_by_one() -> None:
+    """Each of forty parts has several ways to read a lexeme; spelled out, their paths would be 10^12."""
+    source = f"start: {' '.join(['x'] * 40)}\nx: A | B | C\nA: /a+/\nB: /[ab]+/\nC: /b/"
+    plain = spelled_out(lark_grammar(source, lexer="dynamic"))
+    assert sum(1 for body in plain.rules.values() for _ in walk(body)) < 5_000
+    engine = constrain.compile(plain, V)
+    assert reads(engine, "ab" * 20) and not reads(engine, "ab" * 19)
 
 
 def test_names_and_shapes_are_kept() -> None:

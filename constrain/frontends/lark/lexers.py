@@ -66,6 +66,7 @@ class LarkLexing:
         self._terminals: dict[tuple[object, ...], Expr] = {}
         self.embedded: dict[str, Expr] = {}  # what stands in the place of a terminal's symbol
         self._names: list[str] = []
+        self._ways: dict[tuple[int, int], list[Way]] = {}
         self._stuck: dict[int, bool] = {}
         self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
 
@@ -87,6 +88,12 @@ class LarkLexing:
 
     def ways(self, context: int, token: int) -> list[Way]:
         """How a token can be read."""
+        key = (context, token)
+        if key not in self._ways:
+            self._ways[key] = self._new_ways(context, token)
+        return self._ways[key]
+
+    def _new_ways(self, context: int, token: int) -> list[Way]:
         kind, before = self.kinds.values[token], self.contexts.values[context]
         if kind.barred:
             return [Way(None, self.contexts.of(before._replace(barred=before.barred | kind.barred)))]
