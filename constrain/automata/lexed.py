@@ -73,7 +73,9 @@ class TokenRules:
 
 
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
-    parts = [Enter(way.after, way.body, probe=lexing.may_be_stuck(way.after)) for way in ways]
+    parts = [
+        Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways
+    ]
     return Choice(*parts) if parts else NEVER
 
 
@@ -89,7 +91,7 @@ def runnable(grammar: Grammar) -> Grammar:
         return grammar
     if _hidden_recursion(grammar, lexing):
         return spelled_out(grammar)
-    if _is_small_and_may_be_stuck(lexing):
+    if lexing.is_finite and _is_small_and_may_be_stuck(lexing):
         try:
             return spelled_out(grammar, max_rules=SMALL_PRODUCT)
         except LimitExceeded:
