@@ -74,7 +74,9 @@ class TokenRules:
 
 
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
-    parts = [Enter(way.after, way.body, probe=lexing.may_be_stuck(way.after)) for way in ways]
+    parts = [
+        Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways
+    ]
     return Choice(*parts) if parts else NEVER
 
 
@@ -89,7 +91,7 @@ def runnable(grammar: Grammar) -> Grammar:
     lexing = grammar.lexing
     if lexing is None:
         return grammar
-    contexts = _few_contexts(lexing)
+    contexts = _few_contexts(lexing) if lexing.is_finite else []
     if _hidden_recursion(grammar, lexing) or len(contexts) == 2:  # the one, and that after the end
         return spelled_out(grammar)
     if any(map(lexing.may_be_stuck, contexts)):

@@ -20,6 +20,8 @@ def spelled_out(grammar: Grammar, *, max_rules: int = MAX_RULES) -> Grammar:
     """The same language without tokens. Raises ``LimitExceeded`` where contexts or rules are too many."""
     if grammar.lexing is None:
         return grammar
+    if not grammar.lexing.is_finite:
+        raise LimitExceeded("contexts of a lexer that knows indentation", MAX_CONTEXTS + 1, MAX_CONTEXTS)
     return _Product(grammar, grammar.lexing, max_rules).grammar()
 
 

@@ -15,6 +15,8 @@ import lark
 
 from constrain.errors import GrammarError
 from constrain.frontends.embedding import Assembly
+from constrain.frontends.lark.balance import balance
+from constrain.frontends.lark.indentation import IndentedLexing
 from constrain.frontends.lark.lexers import DynamicLexing, LarkLexing, Numbers, ScanningLexing
 from constrain.frontends.lark.loading import Source, load
 from constrain.frontends.lark.program import Program
@@ -89,7 +91,7 @@ def _check_names(source: Source, patterns: dict[str, Pattern]) -> None:
 def _dynamic(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:
     free = source.lexer == "dynamic_complete"
     lexing = DynamicLexing(machine, patterns, list(map(str, source.lark.ignore_tokens)), free=free)
-    rules = plain_rules(source.lark.rules, lexing.kinds.of)
+    rules = plain_rules(source.lark.rules, lexing.token)
     return _grammar(source, source.start, rules, lexing, patterns)
 
 
@@ -103,23 +105,25 @@ def _grammar(
 def _scanning(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:
     parser = source.lark
     names = _Scanners(source, patterns, machine)
+    lexing = ScanningLexing(machine, names.scanners, names.ignored)
+    if source.indenter is not None:
+        rules = balance(parser.rules, source.start, source.indenter)
+        lexing = IndentedLexing(machine, names.scanners, names.ignored, source.indenter, rules)
     if parser.options.parser != "lalr":
         everything = names.number(patterns)
-        lexing = ScanningLexing(machine, names.scanners, names.ignored)
-        return _grammar(source, source.start, plain_rules(parser.rules, lexing.kinds.of), lexing, patterns, everything)
+        return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, everything)
     is_contextual = source.lexer == "contextual"
-    lexing = ScanningLexing(machine, names.scanners, names.ignored)
     if not is_contextual and not source.has_conflicts():
         first = names.number(patterns)
-        return _grammar(source, source.start, plain_rules(parser.rules, lexing.kinds.of), lexing, patterns, first)
+        return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, first)
     table = source.table()
 
     def scanner(state: int) -> int:
         return names.number(table.states[state] if is_contextual else patterns)
 
     start_state = table.start_states[source.start]
-    rules = TableRules(parser.rules, table, scanner, lexing.kinds.of)
-    start, found = rules.rules(start_state, source.start)
+    by_state = TableRules(parser.rules, table, scanner, lexing.token)
+    start, found = by_state.rules(start_state, source.start)
     return _grammar(source, start, found, lexing, patterns, scanner(start_state))
 
 
@@ -131,12 +135,13 @@ class _Scanners:
         self.flags = int(source.lark.options.g_regex_flags)
         self.terminals = {str(t.name): t for t in source.lark.terminals}
         self.ignored = frozenset(map(str, source.lark.ignore_tokens))
+        self.always = frozenset({source.indenter.NL_type} if source.indenter else ())
         self.sets: Numbers[frozenset[str]] = Numbers()
         self.scanners: list[Scanner] = []
 
     def number(self, accepted: Iterable[str]) -> int:
-        """The scanner for these terminals and those that are ignored."""
-        number = self.sets.of(frozenset(accepted).intersection(self.terminals) | self.ignored)
+        """The scanner for these terminals and those that are ignored or that a post-lexer always needs."""
+        number = self.sets.of(self.always.union(accepted).intersection(self.terminals) | self.ignored)
         if number == len(self.scanners):
             self.scanners.append(self.scanner(self.sets.values[number]))
         return number

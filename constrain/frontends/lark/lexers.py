@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Pattern, Scanner, Text
 from constrain.frontends.lark.threads import Machine
 from constrain.ir import rx
-from constrain.ir.grammar import Choice, Expr, Literal, Seq, Terminal
+from constrain.ir.grammar import Choice, Expr, Literal, Seq, Terminal, Token
 from constrain.ir.lexing import Way
 from constrain.ir.rx import Rx
 
@@ -38,25 +38,56 @@ class Numbers(Generic[Key]):
         return number
 
 
+class Inside(NamedTuple):
+    """In the last line of a line break: in a state of a ``LastLines``, at a column. ``ran``: behind a run."""
+
+    lines: int
+    state: int
+    column: int = 0
+    ran: bool = False
+
+
+class Line(NamedTuple):
+    """Indentation (``indentation.py``): levels, open brackets, DEDENTs that must come next; where ``inside`` of a line break, and
+    whether an INDENT begins there. ``fresh``: the last token was a line break, INDENT or DEDENT."""
+
+    levels: tuple[int, ...] = (0,)
+    depth: int = 0
+    dedents: int = 0
+    inside: Inside | None = None
+    deeper: bool = False
+    fresh: bool = False
+
+
 class Context(NamedTuple):
-    """``scanner``: which one reads next (of a scanning lexer); ``barred``: tokens that the parser does not take next."""
+    """``scanner``: which one reads next (of a scanning lexer); ``barred``: tokens that the parser does not take next;
+    ``line``: where in the indentation (of a lexer that has it)."""
 
     text: Text
     scanner: int = 0
     barred: frozenset[str] = frozenset()
+    line: Line = Line()
 
 
 class Kind(NamedTuple):
     """A token as rules know it: a terminal, and the scanner that reads on after it; or, without a name, nothing but
-    the tokens that must not follow."""
+    the tokens that must not follow. ``part``: of a terminal that is read in parts (``indentation.py``)."""
 
     name: str
     scanner: int = 0
     barred: frozenset[str] = frozenset()
+    part: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.name or f"not before {', '.join(sorted(self.barred))}"
 
 
 class LarkLexing:
-    """The common part. ``kind(...)`` numbers the tokens; all of them are numbered before the first question."""
+    """The common part. ``token(...)`` numbers the tokens; all of them are numbered before the first question."""
+
+    is_finite = True
 
     def __init__(self, machine: Machine, skipped: Set[str] = frozenset()) -> None:
         self.machine, self.skipped = machine, skipped
@@ -69,6 +100,10 @@ class LarkLexing:
         self._ways: dict[tuple[int, int], list[Way]] = {}
         self._stuck: dict[int, bool] = {}
         self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
+
+    def token(self, kind: Kind) -> Expr:
+        """What stands for it in rules."""
+        return Token(self.kinds.of(kind), kind.title)
 
     def begin(self, scanner: int) -> None:
         """Begin with this scanner."""
@@ -83,7 +118,7 @@ class LarkLexing:
     def names(self) -> Sequence[str]:
         """What tokens are called."""
         if len(self._names) < len(self.kinds.values):
-            self._names = [kind.name or f"not before {', '.join(sorted(kind.barred))}" for kind in self.kinds.values]
+            self._names = [kind.title for kind in self.kinds.values]
         return self._names
 
     def ways(self, context: int, token: int) -> list[Way]:

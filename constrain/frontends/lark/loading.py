@@ -13,7 +13,7 @@ try:
     import lark
     from lark.common import ParserConf
     from lark.exceptions import LarkError
-    from lark.indenter import PythonIndenter
+    from lark.indenter import Indenter, PythonIndenter
     from lark.parsers.lalr_analysis import LALR_Analyzer
 except ImportError as missing:
     raise ImportError("Lark grammars need the package lark: pip install 'constrain-lm[lark]'") from missing
@@ -42,6 +42,12 @@ class Source:
     def lexer(self) -> str:
         """``basic``, ``contextual``, ``dynamic`` or ``dynamic_complete``."""
         return str(self.lark.options.lexer)
+
+    @property
+    def indenter(self) -> Indenter | None:
+        """The post-lexer."""
+        found: Indenter | None = self.lark.options.postlex
+        return found
 
     def table(self) -> Any:
         """The table of the LALR parser."""
@@ -130,7 +136,25 @@ def _chosen(parser: lark.Lark, start: str | None) -> Source:
     ):
         if given:
             raise GrammarError(f"Lark's option {name} is not supported", hint="build the Lark object without it")
+    if options.postlex is not None:
+        _check_postlex(parser, options.postlex)
     return Source(parser, chosen)
+
+
+def _check_postlex(parser: lark.Lark, postlex: Any) -> None:
+    """Is it an ``Indenter`` as Lark has it, whose tokens come from it alone?"""
+    kind, where = type(postlex), f"postlex {type(postlex).__name__}"
+    if not isinstance(postlex, Indenter):
+        raise GrammarError("only an Indenter is supported", where=where, hint="derive it from lark.indenter.Indenter")
+    for name in ("process", "_process", "handle_NL", "always_accept"):
+        if getattr(kind, name) is not getattr(Indenter, name) or name in vars(postlex):
+            raise GrammarError(f"it overrides {name}", where=where, hint="only names and tab_len can be chosen")
+    made, brackets = (postlex.INDENT_type, postlex.DEDENT_type), {*postlex.OPEN_PAREN_types, *postlex.CLOSE_PAREN_types}
+    if len({*made, postlex.NL_type}) < 3 or brackets & {*made, postlex.NL_type}:
+        raise GrammarError("one name has two meanings", where=where, hint="choose other names for its tokens")
+    for terminal in parser.terminals:
+        if terminal.name in made:
+            raise GrammarError("it has a pattern", where=f"terminal {terminal.name}", hint="%declare it instead")
 
 
 def _located(error: Exception, text: str, path: Path | None) -> GrammarError:
