@@ -21,7 +21,7 @@ SMALL_PRODUCT = 3_000  # rules
 
 
 class TokenRules:
-    """The blocks of a grammar's contexts. ``reserve(count)`` gives that many rule numbers, the first of which is returned."""
+    """The blocks of a grammar's contexts. ``reserve(count)`` sets that many rule numbers aside, returns the first."""
 
     def __init__(self, lexing: Lexing, reserve: Callable[[int], int]) -> None:
         self.lexing, self.reserve = lexing, reserve
@@ -80,8 +80,8 @@ def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
 def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
-    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would be
-    circular. And in small grammars whose lexer can get stuck the product costs less than to probe each place
+    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would
+    be circular. And in small grammars whose lexer can get stuck the product costs less than to probe each place
     (``kernels/probe.py``), which need not come to an end.
     """
     lexing = grammar.lexing

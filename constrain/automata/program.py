@@ -176,7 +176,7 @@ class ProgramBuilder:
                 self.make(number)
 
     def _make_context(self, tokens: TokenRules, number: int) -> None:
-        """Make all rules of the context to which a rule belongs, and their leaves: a mask that has to ask begins anew."""
+        """Make all rules of a rule's context, and their leaves: a mask that has to ask begins anew."""
         for member in tokens.block(number):
             body = tokens.body(member)
             if body is NEVER and self._nothing != UNMADE:

@@ -1,8 +1,8 @@
 """Lark's lexers as ``Lexing``: which tokens can be read in which context.
 
-``basic``: one scanner for all terminals. ``contextual``: a scanner for each set of terminals that a state of the parser accepts;
-the state is the one after the last token, before the reductions that the next one causes. ``dynamic``: a scanner for each
-terminal, each on its own. ``dynamic_complete``: that, and shorter lexemes too.
+``basic``: one scanner for all terminals. ``contextual``: a scanner for each set of terminals that a state of the parser
+accepts; the state is the one after the last token, before the reductions that the next one causes. ``dynamic``: a
+scanner for each terminal, each on its own. ``dynamic_complete``: that, and shorter lexemes too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Numbers(Generic[Key]):
 
 
 class Context(NamedTuple):
-    """``scanner``: which one reads next (of a scanning lexer); ``barred``: tokens that the parser does not take next."""
+    """``scanner``: which one reads next (of a scanning lexer); ``barred``: tokens that the parser does not take."""
 
     text: Text
     scanner: int = 0
