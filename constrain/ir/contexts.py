@@ -6,10 +6,10 @@ nowhere, and large: the pushdown machine follows contexts itself where it can (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from constrain.errors import LimitExceeded
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Token
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, RulesOnDemand, Seq, Token, walk
 from constrain.ir.lexing import Lexing
 
 MAX_CONTEXTS = 2_000
@@ -99,6 +99,7 @@ class _Product:
         self.outcomes = Outcomes(grammar, lexing, max_rules)
         self.rules: dict[str, Expr] = {}
         self.todo: list[tuple[str, int, int]] = []
+        self.bodies: list[Expr] = []
 
     def grammar(self) -> Grammar:
         top = "text"
@@ -120,7 +121,21 @@ class _Product:
             self.rules[_name(name, before, after)] = self.expr(self.source.rules[name], before, after)
             if len(self.rules) > self.max_rules:
                 raise LimitExceeded("rules for each pair of contexts", len(self.rules), self.max_rules)
-        return Grammar(top, self.rules, self.source.unenforced)
+        return Grammar(top, self.with_embedded(), self.source.unenforced)
+
+    def with_embedded(self) -> Mapping[str, Expr]:
+        """The rules here and those that bodies of tokens refer to."""
+        rules = self.source.rules
+        if not isinstance(rules, RulesOnDemand):
+            todo = [node.name for body in self.bodies for node in walk(body) if isinstance(node, Ref)]
+            for name in todo:  # grows
+                if name not in self.rules:
+                    self.rules[name] = rules[name]
+                    todo += [node.name for node in walk(rules[name]) if isinstance(node, Ref)]
+            return self.rules
+        made = {**rules.made, **self.rules}
+        keep = rules  # who lets go of it lets go of what waits
+        return RulesOnDemand(made, rules.waiting, rules.sound, lambda: (keep, None)[1], rules.common, rules.parts)
 
     def expr(self, expr: Expr, before: int, after: int) -> Expr:
         """What leads from one context to the other."""
@@ -173,11 +188,11 @@ class _Product:
         return Ref(key)
 
     def token(self, number: int, before: int, after: int) -> Expr:
-        return _either(
-            Seq(EMPTY if way.body is None else way.body, self.blanks(way.after, after))
-            for way in self.lexing.ways(before, number)
-            if after in self.outcomes.skip(way.after)
-        )
+        ways = [way for way in self.lexing.ways(before, number) if after in self.outcomes.skip(way.after)]
+        bodies = [EMPTY if way.body is None else way.body for way in ways]
+        self.bodies += bodies
+        blanks = [self.blanks(way.after, after) for way in ways]
+        return _either(Seq(*parts) for parts in zip(bodies, blanks, strict=True))
 
     def blanks(self, before: int, after: int) -> Expr:
         """Any number of blanks."""

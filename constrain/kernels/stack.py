@@ -265,6 +265,25 @@ def want_rule(g: Any, rule: Any) -> Any:
     return RULE_WANTED
 
 
+@inline
+def has_token(g: Any, which: Any, token: Any) -> Any:
+    """Is a token in a set, or the set not known?"""
+    return which == 0 or i32(g, GA.T_SET)[which * g[GN.STRIDE] + (token >> 5)] >> (token & 31) & 1 != 0
+
+
+@inline
+def may_begin(g: Any, rule: Any) -> Any:
+    """Can the context read a token with which the rule can begin? (Yes, if one of the two sets is not known.)"""
+    mine, here = i32(g, GA.RULE_SET)[rule], i32(g, GA.RULE_SET)[g[GN.CONTEXT]]
+    if mine == 0 or here == 0:
+        return True
+    sets, stride = i32(g, GA.T_SET), g[GN.STRIDE]
+    for i in range(stride):
+        if sets[mine * stride + i] & sets[here * stride + i] != 0:
+            return True
+    return False
+
+
 @helper
 def run_item(g: Any, item: Any, at: Any) -> Any:
     """Execute one instruction that reads no byte, or emit a configuration; the next free place or negative."""
@@ -283,16 +302,19 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
     elif op == JUMP:
         status = add_item(g, code[pc + 1], 0, stack, fresh)
     elif op == CALL:
-        status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+        if may_begin(g, code[pc + 1]):
+            status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
     elif op == OPTION:
-        status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+        if may_begin(g, code[pc + 1]):
+            status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
         if status >= 0:
             status = add_item(g, pc + 2, 0, stack, fresh)
     elif op == TAIL:
         start = i32(g, GA.RULE_ENTRY)[code[pc + 1]]
         if start < 0:
             return add_configuration(g, at, LEAF - start, stack)
-        status = add_item(g, start, 0, stack, fresh) if start > 0 else want_rule(g, code[pc + 1])
+        if may_begin(g, code[pc + 1]):
+            status = add_item(g, start, 0, stack, fresh) if start > 0 else want_rule(g, code[pc + 1])
     elif op == RETURN:
         if fresh == 0:
             status = add_returns(g, stack)
@@ -306,7 +328,8 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
     elif op == BAG:
         status = run_bag(g, pc, register, stack, fresh)
     elif op == TOKEN:
-        status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
+        if has_token(g, i32(g, GA.RULE_SET)[g[GN.CONTEXT]], code[pc + 1]):
+            status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
     elif op == CONTEXT or op == PROBE:
         g[GN.DEFERRED] += 1
         return add_configuration(g, at, pc, stack)

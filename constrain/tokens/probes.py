@@ -19,9 +19,7 @@ Place = tuple[int, int]  # address, stack
 
 
 def answer_probes(arena: Arena, grow: Callable[[int], None]) -> None:
-    """Answer all that has been asked. Walk sets that were made without the answers are forgotten."""
-    arena["walkset"], arena["walkmember"], arena["walkedge"] = 1, 0, 0
-    arena.array("walkset_table")[:] = 0
+    """Answer all that has been asked."""
     while (left := probe.direct(arena.address, ALL, 0, NOT_KNOWN)) != 0:
         if left < 0:
             grow(left)

@@ -7,37 +7,47 @@ read here. Aliases and tree shaping do not change which texts are members.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import lark
 
 from constrain.errors import GrammarError
+from constrain.frontends.embedding import Assembly
 from constrain.frontends.lark.lexers import DynamicLexing, LarkLexing, Numbers, ScanningLexing
 from constrain.frontends.lark.loading import Source, load
 from constrain.frontends.lark.program import Program
 from constrain.frontends.lark.rules import TableRules, plain_rules
 from constrain.frontends.lark.scanner import Pattern, Scanner
 from constrain.frontends.lark.threads import Machine
-from constrain.ir.grammar import Grammar
+from constrain.ir.grammar import Grammar, Ref
 
 
 def lark_grammar(
-    source: str | Path | lark.Lark, start: str | None = None, *, parser: str | None = None, lexer: str | None = None
+    source: str | Path | lark.Lark,
+    start: str | None = None,
+    *,
+    parser: str | None = None,
+    lexer: str | None = None,
+    grammars: Mapping[str, Grammar] | None = None,
 ) -> Grammar:
     """The grammar of all texts that Lark parses from the rule ``start``.
 
     ``source`` is the text of a grammar, the ``Path`` of a file, or a ``Lark`` object, whose parser and lexer count. For
     a text or a file ``parser`` and ``lexer`` are Lark's options of these names (``earley`` and ``dynamic`` unless the
-    first line says something else: ``// constrain: parser=lalr lexer=contextual``). Raises ``GrammarError``, with the
-    place where Lark gives it, for bad syntax, unknown names, terminals that may match the empty string, terminals
-    without a pattern (``%declare``), and constructs in terminals that are not regular.
+    first line says something else: ``// constrain: parser=lalr lexer=contextual``). ``grammars`` defines terminals of a
+    text or a file that it does not define itself: any text of the grammar may stand where such a terminal is asked for,
+    whatever lexemes are in it. Raises ``GrammarError``, with the place where Lark gives it, for bad syntax, unknown
+    names, terminals that may match the empty string, terminals without a pattern (``%declare``), and constructs in
+    terminals that are not regular.
     """
-    loaded = load(source, start, parser, lexer)
+    loaded = load(source, start, parser, lexer, list(grammars or ()))
     patterns, machine = _patterns(loaded)
+    _check_names(loaded, patterns)
     build = _dynamic if loaded.lexer.startswith("dynamic") else _scanning
-    return build(loaded, patterns, machine)
+    found = build(loaded, patterns, machine)
+    return _embed(found, grammars) if grammars else found
 
 
 def _patterns(source: Source) -> tuple[dict[str, Pattern], Machine]:
@@ -45,15 +55,35 @@ def _patterns(source: Source) -> tuple[dict[str, Pattern], Machine]:
     program, found = Program(), {}
     for terminal in source.lark.terminals:
         name = str(terminal.name)
-        if terminal.pattern.min_width == 0:
-            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         try:
             entry, end = program.add(terminal.pattern.to_regexp(), int(source.lark.options.g_regex_flags))
         except GrammarError as error:
             error.where = f"terminal {name}"
             raise
+        if terminal.pattern.min_width == 0:
+            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         found[name] = Pattern(name, entry, end)
     return found, Machine(program)
+
+
+def _embed(host: Grammar, grammars: Mapping[str, Grammar]) -> Grammar:
+    """Put grammars in the place of the symbols that stand for them."""
+    assert isinstance(host.lexing, LarkLexing)
+    assembly = Assembly()
+    assembly.rules.update(host.rules)
+    host.lexing.embedded = {name: assembly.expr(grammar) for name, grammar in grammars.items()}
+    whole = assembly.finish(Ref(host.start))
+    return Grammar(whole.start, whole.rules, whole.unenforced, host.lexing)
+
+
+def _check_names(source: Source, patterns: dict[str, Pattern]) -> None:
+    """Raise for a start rule that is not there, and for terminals that only code could find."""
+    if all(rule.origin.name != source.start for rule in source.lark.rules):
+        raise GrammarError(f"the start rule {source.start!r} is not defined", hint="pass start=...")
+    used = {str(item.name) for rule in source.lark.rules for item in rule.expansion if item.is_term}
+    for name in sorted(used - patterns.keys()):
+        hint = "write a pattern for it; a terminal of %declare is made by code, which a grammar cannot describe"
+        raise GrammarError("it has no pattern", where=f"terminal {name}", hint=hint)
 
 
 def _dynamic(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:

@@ -64,6 +64,7 @@ class LarkLexing:
         self.contexts: Numbers[Context] = Numbers()
         self.end = self.kinds.of(Kind(END))
         self._terminals: dict[tuple[object, ...], Expr] = {}
+        self.embedded: dict[str, Expr] = {}  # what stands in the place of a terminal's symbol
         self._names: list[str] = []
         self._stuck: dict[int, bool] = {}
         self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
@@ -100,29 +101,44 @@ class LarkLexing:
         ]
 
     def may_be_stuck(self, context: int) -> bool:
-        """Are there tokens that rules may ask for here and that cannot be read, not even behind blanks?"""
-        if context not in self._stuck:
-            self._stuck[context] = not self._has_escape(context)
+        """Could it be that something is read from here on, as rules ask, after which nothing can be read?
+
+        No, if behind blanks each token that rules may ask for can be read in some way after which the same holds, and
+        the text end. (The greatest fixed point of that: what is assumed on the way to a proof is part of it.)
+        """
+        while context not in self._stuck:
+            assumed: dict[int, None] = {}
+            refuted = len(self._stuck)
+            holds = self._is_safe(context, assumed)
+            if len(self._stuck) == refuted:
+                self._stuck.update(dict.fromkeys(assumed, not holds))
         return self._stuck[context]
 
-    def _has_escape(self, context: int) -> bool:
+    def _is_safe(self, context: int, assumed: dict[int, None]) -> bool:
+        """With what is assumed, and added to that; what is refuted is so for good."""
+        if context in assumed or context in self._stuck:
+            return not self._stuck.get(context, False)
+        assumed[context] = None
         seen, todo = {context}, [context]
         for each in todo:  # grows
-            if self._reads_all(each):
+            if self._reads_all(each, assumed):
                 return True
             new = {way.after for way in self.blanks(each)} - seen
             seen |= new
             todo += new
+        del assumed[context]
+        self._stuck[context] = True
         return False
 
-    def _reads_all(self, context: int) -> bool:
-        """Can all tokens be read here that rules may ask for here, and the text end?"""
+    def _reads_all(self, context: int, assumed: dict[int, None]) -> bool:
         before = self.contexts.values[context]
         if before.scanner == ENDED:
             return True
         if before.barred or not before.text.may_end(self.machine):
             return False
-        return all(self.tokens(before, name) for name in self.asked(before))
+        names = self.asked(before)
+        tokens = [i for i, kind in enumerate(self.kinds.values) if kind.name in names]
+        return all(any(self._is_safe(way.after, assumed) for way in self.ways(context, token)) for token in tokens)
 
     def asked(self, before: Context) -> set[str]:
         """The terminals that rules may ask for in a context."""
@@ -158,6 +174,8 @@ class LarkLexing:
 
     def _body(self, found: Lexemes) -> Expr:
         """Equal languages are one object: what the engine makes of it is made once."""
+        if found.name in self.embedded:
+            return self.embedded[found.name]
         key = (found.name, found.language)
         if key not in self._terminals:
             self._terminals[key] = _spelled(found.language) or Terminal(found.language, name=found.name)

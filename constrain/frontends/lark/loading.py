@@ -20,6 +20,7 @@ except ImportError as missing:
 
 _POSITION = re.compile(r",? at line (\d+),? column (\d+)(?: in ([^\n]*?))?:? *$", re.MULTILINE)
 _OPTIONS = re.compile(r"//\s*constrain:([^\n]*)")
+PRIVATE = 0x100000  # the first code point of the last plane, all of which is for private use
 _KNOWN = ("parser", "lexer", "start", "postlex")
 
 
@@ -64,12 +65,15 @@ class Source:
         return analyzer
 
 
-def load(source: str | Path | lark.Lark, start: str | None, parser: str | None, lexer: str | None) -> Source:
-    """The grammar. Options that are not given are those of the object or of the file's first line
-    (``// constrain: parser=lalr``), else Lark's own."""
+def load(
+    source: str | Path | lark.Lark, start: str | None, parser: str | None, lexer: str | None, symbols: list[str]
+) -> Source:
+    """The grammar, with a symbol for private use as the definition of each terminal of ``symbols``. Options that are
+    not given are those of the object or of the file's first line (``// constrain: parser=lalr``), else Lark's own."""
     if isinstance(source, lark.Lark):
-        if parser or lexer:
-            raise GrammarError("a Lark object has its parser and lexer", hint="pass options with a text or a path")
+        if parser or lexer or symbols:
+            hint = "pass options and other grammars with a text or a path"
+            raise GrammarError("a Lark object has its parser and lexer, and all its terminals", hint=hint)
         return _chosen(source, start)
     path = source if isinstance(source, Path) else None
     if isinstance(source, str) and source.endswith(".lark") and "\n" not in source:
@@ -79,7 +83,8 @@ def load(source: str | Path | lark.Lark, start: str | None, parser: str | None, 
         text = path.read_text(encoding="utf-8") if path else str(source)
         options = _options(text, str(path) if path else None) | _given(start=start, parser=parser, lexer=lexer)
         options |= {"source_path": str(path)} if path else {}
-        found = _chosen(Loaded(text, **options), options.get("start", "start"))
+        definitions = "".join(f'\n{name}: "{chr(PRIVATE + i)}"' for i, name in enumerate(symbols))
+        found = _chosen(Loaded(text + definitions, **options), options.get("start", "start"))
         if found.lark.options.parser == "lalr":
             found._analysed(strict=False)
         return found
