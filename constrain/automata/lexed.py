@@ -22,7 +22,7 @@ SMALL_PRODUCT = 3_000  # rules
 
 
 class TokenRules:
-    """The blocks of a grammar's contexts. ``reserve(count)`` gives that many rule numbers, the first of which is returned."""
+    """The blocks of a grammar's contexts. ``reserve(count)`` sets that many rule numbers aside, returns the first."""
 
     def __init__(self, lexing: Lexing, reserve: Callable[[int], int]) -> None:
         self.lexing, self.reserve = lexing, reserve
@@ -74,19 +74,17 @@ class TokenRules:
 
 
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
-    parts = [
-        Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways
-    ]
+    parts = [Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways]
     return Choice(*parts) if parts else NEVER
 
 
 def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
-    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would be
-    circular. And it need not where there is nothing to follow, one context throughout, or where the grammar is small and its
-    lexer can get stuck: then the product costs less than to probe each place (``kernels/probe.py``), which need not come
-    to an end.
+    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would
+    be circular. And it need not where there is nothing to follow, one context throughout, or where the grammar is small
+    and its lexer can get stuck: then the product costs less than to probe each place (``kernels/probe.py``), which need
+    not come to an end.
     """
     lexing = grammar.lexing
     if lexing is None:

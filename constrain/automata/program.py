@@ -194,7 +194,7 @@ class ProgramBuilder:
         self.changed.append(number)
 
     def _make_context(self, tokens: TokenRules, number: int) -> None:
-        """Make all rules of the context to which a rule belongs, and their leaves: a mask that has to ask begins anew."""
+        """Make all rules of a rule's context, and their leaves: a mask that has to ask begins anew."""
         block = tokens.block(number)
         self._set_tokens(block[0], {member - block[0] for member in block[:-1] if tokens.body(member) is not NEVER})
         for member in block:

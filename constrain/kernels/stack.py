@@ -10,9 +10,9 @@ RETURN reached without reading a byte (a *fresh* item) is dropped. There is no l
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
 before its rule is entered.
 
-In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets. So
-what comes after a CONTEXT, or a PROBE, is explored later and by itself, which makes it a function of its address and
-stack, and remembered.
+In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets.
+So what comes after a CONTEXT, or a PROBE, is explored later and by itself, which makes it a function of its address
+and stack, and remembered.
 """
 
 from __future__ import annotations
@@ -356,9 +356,9 @@ def close(g: Any, at: Any) -> Any:
 
 @helper
 def replace(g: Any, i: Any, at: Any, live: Any) -> Any:
-    """Put what follows the CONTEXT or PROBE of configuration i in its place, if it is ``live``; the end of W, or negative.
+    """Put what follows the CONTEXT or PROBE of configuration i in its place, if it is ``live``.
 
-    Where that is not known it is left out for now, and asked for.
+    Returns the end of W, or negative. Where the answer is not known it is left out for now, and asked for.
     """
     code, positions, stacks = i32(g, GA.CODE), i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
     pc, stack, at = positions[i], stacks[i], at - 1

@@ -1,7 +1,7 @@
 """Is anything live behind an address of the program, on a stack? (``kernels/probe.py`` says why one has to ask.)
 
-A place is live if something there waits for a byte, or if one of the places is live that a PROBE on the way asks about. So the
-question is one of reachability in a graph that is explored as it is needed, nearest places first.
+A place is live if something there waits for a byte, or if one of the places is live that a PROBE on the way asks about.
+So the question is one of reachability in a graph that is explored as it is needed, nearest places first.
 """
 
 from __future__ import annotations

@@ -36,13 +36,13 @@ def lark_grammar(
 ) -> Grammar:
     """The grammar of all texts that Lark parses from the rule ``start``.
 
-    ``source`` is the text of a grammar, the ``Path`` of a file, or a ``Lark`` object, whose parser and lexer count. For a
-    text or a file ``parser`` and ``lexer`` are Lark's options of these names (``earley`` and ``dynamic`` unless the first line
-    says something else: ``// constrain: parser=lalr lexer=contextual``). ``grammars`` defines terminals of a text or a file
-    that it does not define itself: any text of the grammar may stand where such a terminal is asked for, whatever lexemes
-    are in it. Raises ``GrammarError``, with the place where
-    Lark gives it, for bad syntax, unknown names, terminals that may match the empty string, terminals without a pattern
-    (``%declare``), and constructs in terminals that are not regular.
+    ``source`` is the text of a grammar, the ``Path`` of a file, or a ``Lark`` object, whose parser and lexer count. For
+    a text or a file ``parser`` and ``lexer`` are Lark's options of these names (``earley`` and ``dynamic`` unless the
+    first line says something else: ``// constrain: parser=lalr lexer=contextual``). ``grammars`` defines terminals of a
+    text or a file that it does not define itself: any text of the grammar may stand where such a terminal is asked for,
+    whatever lexemes are in it. Raises ``GrammarError``, with the place where Lark gives it, for bad syntax, unknown
+    names, terminals that may match the empty string, terminals without a pattern (``%declare``), and constructs in
+    terminals that are not regular.
     """
     loaded = load(source, start, parser, lexer, list(grammars or ()))
     patterns, machine = _patterns(loaded)

@@ -16,9 +16,9 @@ from lark.parsers.grammar_analysis import calculate_sets
 
 @dataclass(frozen=True)
 class Balance:
-    """``outside``, ``inside``: the terminals that rules may ask for outside and inside of brackets. ``holds``: brackets, and INDENT with
-    DEDENT, are balanced, these and line breaks come outside of brackets only, and INDENT and DEDENT only behind one another or
-    a line break."""
+    """``outside``, ``inside``: the terminals that rules may ask for outside and inside of brackets. ``holds``:
+    brackets, and INDENT with DEDENT, are balanced, these and line breaks come outside of brackets only, and INDENT and
+    DEDENT only behind one another or a line break."""
 
     holds: bool
     outside: frozenset[str]
@@ -27,7 +27,8 @@ class Balance:
 
 def balance(rules: Sequence[Any], start: str, indenter: Indenter) -> Balance:
     """What holds for the rules that ``start`` leads to."""
-    opens, closes = indenter.OPEN_PAREN_types, [t for t in indenter.CLOSE_PAREN_types if t not in indenter.OPEN_PAREN_types]
+    opens = indenter.OPEN_PAREN_types
+    closes = [name for name in indenter.CLOSE_PAREN_types if name not in opens]
     ups, downs = [indenter.INDENT_type], [indenter.DEDENT_type]
     outer = {*ups, *downs, indenter.NL_type}
     is_balanced = all(min(_depths(rule, opens, closes)) >= 0 == _depths(rule, opens, closes)[-1] for rule in rules)

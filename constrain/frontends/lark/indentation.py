@@ -1,12 +1,13 @@
 """Lark's ``Indenter``: a post-lexer that makes tokens of indentation, as ``Lexing``.
 
-Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a DEDENT for each level
-that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So contexts also know the levels, how many
-brackets are open, and what must be read before anything else.
+Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a DEDENT
+for each level that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So contexts also
+know the levels, how many brackets are open, and what must be read before anything else.
 
-The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line feed; *steps*,
-a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next step leads beyond the level,
-stop says so, and the steps from there on are part of INDENT: where rules do not ask for one, no column beyond the level is looked at.
+The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line
+feed; *steps*, a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next
+step leads beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do not ask for one, no
+column beyond the level is looked at.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class LastLines:
         return [(blank, target) for blank in (SPACE, TAB) for low, high, target in row if low <= blank <= high]
 
     def runs(self, state: int, *, with_blanks: bool) -> list[tuple[Rx, int]]:
-        """Characters that do not move the column (blanks too if nothing counts any more), and the states behind them."""
+        """Characters that do not move the column (blanks too if nothing counts any more), and the states behind."""
         edges = [list(row or ()) if with_blanks else _without_blanks(row or ()) for row in self.rows]
         found, todo = set[int](), [state]
         for each in todo:  # grows
@@ -283,7 +284,17 @@ class IndentedLexing(ScanningLexing):
         found = super().ignored(before)
         return found + self.tokens(before, self.line_break) if before.line.depth else found
 
-    def _reads_all(self, context: int) -> bool:
+    def may_be_stuck(self, context: int) -> bool:
+        """Contexts have no end here, so this looks one token ahead only."""
+        if context not in self._stuck:
+            seen = [context]
+            for each in seen:  # grows
+                seen += [way.after for way in self.blanks(each) if way.after not in seen]
+            self._stuck[context] = not any(map(self._reads, seen))
+        return self._stuck[context]
+
+    def _reads(self, context: int) -> bool:
+        """Can all tokens be read here that rules may ask for?"""
         before = self.contexts.values[context]
         line = before.line
         if not self.balance.holds or line.fresh:

@@ -1,8 +1,8 @@
 """Lark's lexers as ``Lexing``: which tokens can be read in which context.
 
-``basic``: one scanner for all terminals. ``contextual``: a scanner for each set of terminals that a state of the parser accepts;
-the state is the one after the last token, before the reductions that the next one causes. ``dynamic``: a scanner for each
-terminal, each on its own. ``dynamic_complete``: that, and shorter lexemes too.
+``basic``: one scanner for all terminals. ``contextual``: a scanner for each set of terminals that a state of the parser
+accepts; the state is the one after the last token, before the reductions that the next one causes. ``dynamic``: a
+scanner for each terminal, each on its own. ``dynamic_complete``: that, and shorter lexemes too.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Inside(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Indentation (``indentation.py``): levels, open brackets, DEDENTs that must come next; where ``inside`` of a line break, and
-    whether an INDENT begins there. ``fresh``: the last token was a line break, INDENT or DEDENT."""
+    """Indentation (``indentation.py``): levels, open brackets, DEDENTs that must come next; where ``inside`` of a line
+    break, and whether an INDENT begins there. ``fresh``: the last token was a line break, INDENT or DEDENT."""
 
     levels: tuple[int, ...] = (0,)
     depth: int = 0
@@ -145,8 +145,8 @@ class LarkLexing:
     def may_be_stuck(self, context: int) -> bool:
         """Could it be that something is read from here on, as rules ask, after which nothing can be read?
 
-        No, if behind blanks each token that rules may ask for can be read in some way after which the same holds, and the
-        text end. (The greatest fixed point of that: what is assumed on the way to a proof is part of it.)
+        No, if behind blanks each token that rules may ask for can be read in some way after which the same holds, and
+        the text end. (The greatest fixed point of that: what is assumed on the way to a proof is part of it.)
         """
         while context not in self._stuck:
             assumed: dict[int, None] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from constrain.errors import GrammarError
 
@@ -46,8 +46,7 @@ class Source:
     @property
     def indenter(self) -> Indenter | None:
         """The post-lexer."""
-        found: Indenter | None = self.lark.options.postlex
-        return found
+        return cast("Indenter | None", self.lark.options.postlex)
 
     def table(self) -> Any:
         """The table of the LALR parser."""
@@ -74,8 +73,8 @@ class Source:
 def load(
     source: str | Path | lark.Lark, start: str | None, parser: str | None, lexer: str | None, symbols: list[str]
 ) -> Source:
-    """The grammar, with a symbol for private use as the definition of each terminal of ``symbols``. Options that are not given are those of the object or of the file's first line
-    (``// constrain: parser=lalr``), else Lark's own."""
+    """The grammar, with a symbol for private use as the definition of each terminal of ``symbols``. Options that are
+    not given are those of the object or of the file's first line (``// constrain: parser=lalr``), else Lark's own."""
     if isinstance(source, lark.Lark):
         if parser or lexer or symbols:
             hint = "pass options and other grammars with a text or a path"

@@ -1,9 +1,9 @@
 """Lark's rules as rules over tokens.
 
-Where no parser state matters, as they are. Where one does (the contextual lexer asks the state of the LALR parser; a conflict has been
-resolved in favour of one action), for each state in which a rule begins a rule of its own: the path of its symbols
-through the parse table says which state each token is shifted to, and a reduction that the table does not make for some next tokens
-bars these.
+Where no parser state matters, as they are. Where one does (the contextual lexer asks the state of the LALR parser; a
+conflict has been resolved in favour of one action), for each state in which a rule begins a rule of its own: the path
+of its symbols through the parse table says which state each token is shifted to, and a reduction that the table does
+not make for some next tokens bars these.
 """
 
 from __future__ import annotations

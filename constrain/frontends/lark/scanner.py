@@ -87,8 +87,8 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A terminal. ``entry``, ``end``: its first and last place in the program. ``words``: terminals that are fixed strings,
-    into which a lexeme of this one that equals them turns (keywords), in order."""
+    """A terminal. ``entry``, ``end``: its first and last place in the program. ``words``: terminals that are fixed
+    strings, into which a lexeme of this one that equals them turns (keywords), in order."""
 
     name: str
     entry: int
@@ -98,7 +98,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Lexemes:
-    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds after them."""
+    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds behind."""
 
     pattern: str
     name: str
@@ -213,9 +213,9 @@ class _Graph:
 
 
 class FreeScanner(Scanner):
-    """One pattern whose shorter lexemes count too: Lark's ``dynamic_complete`` matches again in what it has matched, cut
-    off at each place. So a lexeme is the match, or what the pattern would prefer if the text ended behind it, where there
-    is a match that is not shorter."""
+    """One pattern whose shorter lexemes count too: Lark's ``dynamic_complete`` matches again in what it has matched,
+    cut off at each place. So a lexeme is the match, or what the pattern would prefer if the text ended behind it,
+    where there is a match that is not shorter."""
 
     def __init__(self, machine: Machine, patterns: Sequence[Pattern]) -> None:
         super().__init__(machine, patterns)
