@@ -194,7 +194,14 @@ class ProgramBuilder:
         self.changed.append(number)
 
     def _make_context(self, tokens: TokenRules, number: int) -> None:
-        """Make all rules of a rule's context, and their leaves: a mask that has to ask begins anew."""
+        """Make all rules of a rule's context, and their leaves: a mask that has to ask begins anew.
+
+        But not where each way leads to a context of its own (columns of indentation): then only what is called.
+        """
+        if not tokens.lexing.is_finite:
+            self._emit(number, tokens.name(number), tokens.body(number))
+            self._set(number, self.program.entries[number], LAST_RANK - 1)
+            return
         block = tokens.block(number)
         self._set_tokens(block[0], {member - block[0] for member in block[:-1] if tokens.body(member) is not NEVER})
         for member in block:

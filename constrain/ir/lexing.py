@@ -34,8 +34,8 @@ class Way(NamedTuple):
 class Lexing(Protocol):
     """Contexts are small numbers, made as they are met; answers never change. Not thread-safe.
 
-    ``names[k]`` is what token k is called. Tokens in ``empty`` read nothing, and perhaps again and again; one of them is
-    ``end``, which has a way where the text may end.
+    ``names[k]`` is what token k is called. Tokens in ``empty`` read nothing, and perhaps again and again; one of them
+    is ``end``, which has a way where the text may end.
     """
 
     is_finite: bool

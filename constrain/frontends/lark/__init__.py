@@ -83,7 +83,8 @@ def _check_names(source: Source, patterns: dict[str, Pattern]) -> None:
     if all(rule.origin.name != source.start for rule in source.lark.rules):
         raise GrammarError(f"the start rule {source.start!r} is not defined", hint="pass start=...")
     used = {str(item.name) for rule in source.lark.rules for item in rule.expansion if item.is_term}
-    for name in sorted(used - patterns.keys()):
+    made = {source.indenter.INDENT_type, source.indenter.DEDENT_type} if source.indenter else set()
+    for name in sorted(used - patterns.keys() - made):
         hint = "write a pattern for it; a terminal of %declare is made by code, which a grammar cannot describe"
         raise GrammarError("it has no pattern", where=f"terminal {name}", hint=hint)
 
@@ -113,7 +114,7 @@ def _scanning(source: Source, patterns: dict[str, Pattern], machine: Machine) ->
         everything = names.number(patterns)
         return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, everything)
     is_contextual = source.lexer == "contextual"
-    if not is_contextual and not source.has_conflicts():
+    if not is_contextual and not source.has_conflicts:
         first = names.number(patterns)
         return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, first)
     table = source.table()

@@ -6,8 +6,8 @@ know the levels, how many brackets are open, and what must be read before anythi
 
 The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line
 feed; *steps*, a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next
-step leads beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do not ask for one, no
-column beyond the level is looked at.
+step leads beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do not ask for
+one, no column beyond the level is looked at.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,21 +51,25 @@ class Source:
 
     def table(self) -> Any:
         """The table of the LALR parser."""
-        if isinstance(self.lark, Loaded):
-            return self._analysed(strict=False).parse_table
-        return self.lark.parser.parser._parse_table
+        return self.analysed.parse_table if isinstance(self.lark, Loaded) else self.lark.parser.parser._parse_table
 
+    @cached_property
     def has_conflicts(self) -> bool:
         """Has the LALR parser decided for one of several actions?"""
         if any(rule.options.priority is not None for rule in self.lark.rules):
             return True
         try:
-            self._analysed(strict=True)
+            self.__dict__["analysed"] = self._analyse(strict=True)
         except LarkError:
             return True
         return False
 
-    def _analysed(self, *, strict: bool) -> Any:
+    @cached_property
+    def analysed(self) -> Any:
+        """The states of the LALR parser. Raises Lark's error for conflicts that it does not resolve."""
+        return self.__dict__.get("analysed") or self._analyse(strict=False)
+
+    def _analyse(self, *, strict: bool) -> Any:
         analyzer = LALR_Analyzer(ParserConf(self.lark.rules, {}, list(self.lark.options.start)), strict=strict)
         analyzer.compute_lalr()  # type: ignore[no-untyped-call]
         return analyzer
@@ -90,8 +95,8 @@ def load(
         options |= {"source_path": str(path)} if path else {}
         definitions = "".join(f'\n{name}: "{chr(PRIVATE + i)}"' for i, name in enumerate(symbols))
         found = _chosen(Loaded(text + definitions, **options), options.get("start", "start"))
-        if found.lark.options.parser == "lalr":
-            found._analysed(strict=False)
+        if found.lark.options.parser == "lalr" and found.has_conflicts:
+            _ = found.analysed  # raises for conflicts that are not resolved
         return found
     except GrammarError:
         raise
