@@ -100,6 +100,7 @@ class _Product:
         self.rules: dict[str, Expr] = {}
         self.todo: list[tuple[str, int, int]] = []
         self.bodies: list[Expr] = []
+        self.known: dict[tuple[tuple[int, ...], int], frozenset[int]] = {}  # by the identity of parts of the grammar
 
     def grammar(self) -> Grammar:
         top = "text"
@@ -145,9 +146,7 @@ class _Product:
             case Ref():
                 return self.ref(expr.name, before, after)
             case Choice():
-                return _either(
-                    self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before})
-                )
+                return _either(self.expr(p, before, after) for p in expr.parts if after in self.ends((p,), before))
             case Seq():
                 return self.sequence(expr.parts, before, after)
             case Repeat():
@@ -167,10 +166,17 @@ class _Product:
         if len(parts) == 1:
             return self.expr(parts[0], before, after)
         ways = []
-        for middle in sorted(self.outcomes.of(parts[0], {before})):
-            if after in self.outcomes.of(Seq(*parts[1:]), {middle}):
+        for middle in sorted(self.ends(parts[:1], before)):
+            if after in self.ends(parts[1:], middle):
                 ways.append(Seq(self.expr(parts[0], before, middle), self.sequence(parts[1:], middle, after)))
         return _either(ways)
+
+    def ends(self, parts: tuple[Expr, ...], before: int) -> frozenset[int]:
+        """The contexts in which a sequence can end, remembered: nothing changes any more."""
+        key = (tuple(map(id, parts)), before)
+        if key not in self.known:
+            self.known[key] = frozenset(self.outcomes.of(Seq(*parts), {before}))
+        return self.known[key]
 
     def repeat(self, expr: Repeat, before: int, after: int) -> Expr:
         """A rule of its own: one round, then perhaps others."""
