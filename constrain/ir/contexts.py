@@ -111,6 +111,7 @@ class _Product:
         self.rules: dict[str, Expr] = {}
         self.todo: list[tuple[str, int, int]] = []
         self.bodies: list[Expr] = []
+        self.known: dict[tuple[tuple[int, ...], int], frozenset[int]] = {}  # by the identity of parts of the grammar
 
     def grammar(self) -> Grammar:
         top = "text"
@@ -156,9 +157,7 @@ class _Product:
             case Ref():
                 return self.ref(expr.name, before, after)
             case Choice():
-                return _either(
-                    self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before})
-                )
+                return _either(self.expr(p, before, after) for p in expr.parts if after in self.ends((p,), before))
             case Seq():
                 return self.sequence(expr, 0, before, after)
             case Repeat():
@@ -176,11 +175,11 @@ class _Product:
         """The parts from ``at`` on."""
         if at == len(expr.parts):
             return EMPTY if before == after else NEVER
-        part, rest = expr.parts[at], Seq(*expr.parts[at + 1 :])
-        if not rest.parts:
+        part, rest = expr.parts[at], expr.parts[at + 1 :]
+        if not rest:
             return self.expr(part, before, after)
-        middles = [m for m in sorted(self.outcomes.of(part, {before})) if after in self.outcomes.of(rest, {m})]
-        follow = self.sequence if len(middles) == 1 or len(rest.parts) == 1 else self.rest
+        middles = [m for m in sorted(self.ends((part,), before)) if after in self.ends(rest, m)]
+        follow = self.sequence if len(middles) == 1 or len(rest) == 1 else self.rest
         return _either(Seq(self.expr(part, before, m), follow(expr, at + 1, m, after)) for m in middles)
 
     def rest(self, expr: Seq, at: int, before: int, after: int) -> Expr:
@@ -190,6 +189,13 @@ class _Product:
             self.rules[key] = NEVER
             self.rules[key] = self.sequence(expr, at, before, after)
         return Ref(key)
+
+    def ends(self, parts: tuple[Expr, ...], before: int) -> frozenset[int]:
+        """The contexts in which a sequence can end, remembered: nothing changes any more."""
+        key = (tuple(map(id, parts)), before)
+        if key not in self.known:
+            self.known[key] = frozenset(self.outcomes.of(Seq(*parts), {before}))
+        return self.known[key]
 
     def repeat(self, expr: Repeat, before: int, after: int) -> Expr:
         """A rule of its own: one round, then perhaps others."""

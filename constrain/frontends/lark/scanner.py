@@ -98,7 +98,7 @@ class Pattern:
 
 
 class Lexemes:
-    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds after them.
+    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds after.
 
     Many are only counted: the language is made when it is asked for.
     """
