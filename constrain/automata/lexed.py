@@ -51,11 +51,6 @@ class TokenRules:
         """What a rule of a block stands for."""
         return _either(self._ways(number), self.lexing)
 
-    def leaves(self, number: int) -> Iterator[Terminal]:
-        """The terminals that rules of this block begin with."""
-        for member in self.block(number):
-            yield from (way.body for way in self._ways(member) if isinstance(way.body, Terminal))
-
     def _ways(self, number: int) -> Sequence[Way]:
         place = bisect_right(self.bases, number) - 1
         context, token = self.contexts[place], number - self.bases[place]
@@ -72,10 +67,15 @@ class TokenRules:
         return place >= 0 and number - self.bases[place] <= len(self.lexing.names)
 
 
+def leaves(body: Expr) -> Iterator[Terminal]:
+    """The terminals that a rule of a block begins with."""
+    for part in body.parts if isinstance(body, Choice) else ():
+        if isinstance(part, Enter) and isinstance(part.body, Terminal):
+            yield part.body
+
+
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
-    parts = [
-        Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways
-    ]
+    parts = [Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways]
     return Choice(*parts) if parts else NEVER
 
 

@@ -42,7 +42,7 @@ from constrain.automata.analysis import (
 )
 from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter, first_calls
-from constrain.automata.lexed import TokenRules
+from constrain.automata.lexed import TokenRules, leaves
 from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.ir.grammar import NEVER, Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
@@ -177,8 +177,10 @@ class ProgramBuilder:
 
     def _make_context(self, tokens: TokenRules, number: int) -> None:
         """Make all rules of the context to which a rule belongs, and their leaves: a mask that has to ask begins anew."""
+        found: list[Terminal] = []
         for member in tokens.block(number):
             body = tokens.body(member)
+            found += leaves(body)
             if body is NEVER and self._nothing != UNMADE:
                 self._set(member, self._nothing, LAST_RANK - 1)
                 continue
@@ -186,7 +188,7 @@ class ProgramBuilder:
             self._set(member, self.program.entries[member], LAST_RANK - 1)
             if body is NEVER:
                 self._nothing = self.program.entries[member]
-        for leaf in tokens.leaves(number):
+        for leaf in found:
             rule = self.terminal(leaf)[0]
             if self.program.entries[rule] == UNMADE:
                 self.make(rule)

@@ -27,7 +27,10 @@ class Balance:
 
 def balance(rules: Sequence[Any], start: str, indenter: Indenter) -> Balance:
     """What holds for the rules that ``start`` leads to."""
-    opens, closes = indenter.OPEN_PAREN_types, [t for t in indenter.CLOSE_PAREN_types if t not in indenter.OPEN_PAREN_types]
+    opens, closes = (
+        indenter.OPEN_PAREN_types,
+        [t for t in indenter.CLOSE_PAREN_types if t not in indenter.OPEN_PAREN_types],
+    )
     ups, downs = [indenter.INDENT_type], [indenter.DEDENT_type]
     outer = {*ups, *downs, indenter.NL_type}
     is_balanced = all(min(_depths(rule, opens, closes)) >= 0 == _depths(rule, opens, closes)[-1] for rule in rules)

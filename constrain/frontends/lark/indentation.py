@@ -289,7 +289,7 @@ class IndentedLexing(ScanningLexing):
             return before.scanner == ENDED and not line.levels
         if before.barred or not before.text.may_end(self.machine):
             return False
-        return all(self.tokens(before, name) for name in self.asked(before))
+        return self.reads(before, self.asked(before))
 
     def asked(self, before: Context) -> set[str]:
         return super().asked(before) & (self.balance.inside if before.line.depth else self.balance.outside)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import Generic, NamedTuple, TypeVar
 
-from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Pattern, Scanner, Text
+from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Next, Pattern, Scanner, Text
 from constrain.frontends.lark.threads import Machine
 from constrain.ir import rx
 from constrain.ir.grammar import Choice, Expr, Literal, Seq, Terminal, Token
@@ -97,7 +97,8 @@ class LarkLexing:
         self._terminals: dict[tuple[object, ...], Expr] = {}
         self._names: list[str] = []
         self._stuck: dict[int, bool] = {}
-        self._read: dict[tuple[int, Text], dict[str, list[Lexemes]]] = {}
+        self._next: dict[tuple[int, Text], Next] = {}
+        self._read: dict[tuple[int, Text, str], list[Lexemes]] = {}
 
     def token(self, kind: Kind) -> Expr:
         """What stands for it in rules."""
@@ -157,7 +158,11 @@ class LarkLexing:
             return True
         if before.barred or not before.text.may_end(self.machine):
             return False
-        return all(self.tokens(before, name) for name in self.asked(before))
+        return self.reads(before, self.asked(before))
+
+    def reads(self, before: Context, names: Set[str]) -> bool:
+        """Can each of these tokens be read?"""
+        return all(self.tokens(before, name) for name in names)
 
     def asked(self, before: Context) -> set[str]:
         """The terminals that rules may ask for in a context."""
@@ -181,14 +186,20 @@ class LarkLexing:
         """The lexemes of ignored terminals."""
         raise NotImplementedError
 
-    def read(self, scanner: Scanner, text: Text) -> dict[str, list[Lexemes]]:
-        """What a scanner reads, by name, remembered. What is ignored is under ``""``."""
+    def next(self, scanner: Scanner, text: Text) -> Next:
+        """What a scanner reads, remembered."""
         key = (id(scanner), text)
+        if key not in self._next:
+            self._next[key] = scanner.next(text)
+        return self._next[key]
+
+    def read(self, scanner: Scanner, text: Text, name: str) -> list[Lexemes]:
+        """What a scanner takes for a terminal, remembered. What is ignored is under ``""``."""
+        key = (id(scanner), text, name)
         if key not in self._read:
-            found: dict[str, list[Lexemes]] = {}
-            for each in scanner.lexemes(text):
-                found.setdefault("" if each.pattern in self.skipped else each.name, []).append(each)
-            self._read[key] = found
+            found = self.next(scanner, text)
+            exits = (exit for exit in found.exits if name == ("" if exit[0] in self.skipped else exit[1]))
+            self._read[key] = [found.lexemes(exit) for exit in exits]
         return self._read[key]
 
     def _body(self, found: Lexemes) -> Expr:
@@ -223,14 +234,18 @@ class ScanningLexing(LarkLexing):
         self.scanners = scanners
 
     def tokens(self, before: Context, name: str) -> list[Lexemes]:
-        return self.read(self.scanners[before.scanner], before.text).get(name, [])
+        return self.read(self.scanners[before.scanner], before.text, name)
 
     def asked(self, before: Context) -> set[str]:
         scanner = self.scanners[before.scanner]
         return super().asked(before) & {p.name for pattern in scanner.patterns for p in (pattern, *pattern.words)}
 
+    def reads(self, before: Context, names: Set[str]) -> bool:
+        exits = self.next(self.scanners[before.scanner], before.text).exits
+        return names <= {name for pattern, name, _ in exits if pattern not in self.skipped}
+
     def ignored(self, before: Context) -> list[Lexemes]:
-        return self.read(self.scanners[before.scanner], before.text).get("", [])
+        return self.read(self.scanners[before.scanner], before.text, "")
 
 
 class DynamicLexing(LarkLexing):
@@ -245,8 +260,8 @@ class DynamicLexing(LarkLexing):
         self.skipping = [Scanner(machine, [patterns[name]]) for name in ignored]
 
     def tokens(self, before: Context, name: str) -> list[Lexemes]:
-        return self.read(self.scanners[name], before.text).get(name, [])
+        return self.read(self.scanners[name], before.text, name)
 
     def ignored(self, before: Context) -> list[Lexemes]:
-        found = (self.read(scanner, before.text).values() for scanner in self.skipping)
-        return [each for values in found for lexemes in values for each in lexemes]
+        found = (self.read(scanner, before.text, scanner.patterns[0].name) for scanner in self.skipping)
+        return [lexemes for each in found for lexemes in each]

@@ -45,8 +45,8 @@ class Source:
     @property
     def indenter(self) -> Indenter | None:
         """The post-lexer."""
-        found: Indenter | None = self.lark.options.postlex
-        return found
+        found: Any = self.lark.options.postlex
+        return found if isinstance(found, Indenter) else None
 
     def table(self) -> Any:
         """The table of the LALR parser."""

@@ -8,7 +8,7 @@ and each context after it a regular language.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,6 +76,9 @@ class Text(NamedTuple):
         return all(any(map(machine.matches_at_end, threads)) for threads in self.some)
 
 
+Exit = tuple[str, str, Text]  # the pattern, what it is taken for, what holds after it
+
+
 class Node(NamedTuple):
     """Inside a lexeme: the scanner's threads, the claims from before, and which fixed strings can still come."""
 
@@ -121,17 +124,15 @@ class Scanner:
             self._kept[text] = text.can_be_kept(self.machine)
         return self._kept[text]
 
-    def lexemes(self, text: Text) -> list[Lexemes]:
-        """What may be read next. Cost: the nodes that are new, and the walks from here to the ends of lexemes."""
-        start = self._start(text)
-        nodes = self._explore(start)
-        ends: dict[tuple[str, str, Text], list[int]] = {}
+    def next(self, text: Text) -> Next:
+        """What may be read next. Cost: the nodes that are new, and those from here on."""
+        nodes = self._explore(self._start(text))
+        ends: dict[Exit, list[int]] = {}
         for node, number in nodes.items():
             for exit in self._ends(node) if number else ():
                 ends.setdefault(exit, []).append(number)
         ends = {exit: numbers for exit, numbers in ends.items() if self._can_be_kept(exit[2])}
-        graph = _Graph([[(ranges, nodes[target]) for ranges, target in self._moves[node]] for node in nodes])
-        return [Lexemes(*exit, graph.language(numbers)) for exit, numbers in ends.items()]
+        return Next(_Graph([[(ranges, nodes[target]) for ranges, target in self._moves[node]] for node in nodes]), ends)
 
     def _start(self, text: Text) -> Node:
         threads = self.machine.begin([pattern.entry for pattern in self.patterns], text.behind)
@@ -178,13 +179,29 @@ class Scanner:
         words = self.machine.read_places(node.words, atom, behind)
         return Node(threads, text, words, False)
 
-    def _ends(self, node: Node) -> Iterator[tuple[str, str, Text]]:
+    def _ends(self, node: Node) -> Iterator[Exit]:
         """The lexemes that may end here: nothing that is more preferred must match later."""
         for i, thread in enumerate(node.threads):
             pattern = self._by_end.get(thread.place)
             if pattern is not None:
                 name = next((word.name for word in pattern.words if word.end in node.words), pattern.name)
                 yield pattern.name, name, node.text.claim(frozenset(node.threads[:i]), thread.claims)
+
+
+class Next:
+    """What may be read next. Languages are made when they are asked for: many never are."""
+
+    def __init__(self, graph: _Graph, ends: dict[Exit, list[int]]) -> None:
+        self._graph, self._ends = graph, ends
+
+    @property
+    def exits(self) -> Collection[Exit]:
+        """Which patterns, what they are taken for, and what holds after them."""
+        return self._ends.keys()
+
+    def lexemes(self, exit: Exit) -> Lexemes:
+        """Cost: the walks from the beginning to these ends."""
+        return Lexemes(*exit, self._graph.language(self._ends[exit]))
 
 
 class _Graph:
@@ -225,7 +242,7 @@ class FreeScanner(Scanner):
                 "look-behind sees what stands before the terminal, but not when shorter lexemes are tried"
             )
 
-    def _ends(self, node: Node) -> Iterator[tuple[str, str, Text]]:
+    def _ends(self, node: Node) -> Iterator[Exit]:
         (pattern,) = self.patterns
         best = next((thread for thread in node.threads if self.machine.matches_at_end(thread)), None)
         if best is not None and best.place == pattern.end:
