@@ -1,17 +1,19 @@
 """Lark's ``Indenter``: a post-lexer that makes tokens of indentation, as ``Lexing``.
 
-Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a DEDENT for each level
-that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So contexts also know the levels, how many
-brackets are open, and what must be read before anything else.
+Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a DEDENT for
+each level that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So contexts also know the
+levels, how many brackets are open, and what must be read before anything else.
 
-The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line feed; *steps*,
-a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next step leads beyond the level,
-stop says so, and the steps from there on are part of INDENT: where rules do not ask for one, no column beyond the level is looked at.
+The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line feed;
+*steps*, a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next step leads
+beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do not ask for one, no column beyond
+the level is looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+
 from lark.indenter import Indenter
 
 from constrain.errors import LimitExceeded
@@ -25,7 +27,7 @@ from constrain.ir.lexing import Way
 from constrain.ir.rx import Edge, Rx
 
 MAX_COLUMN = 200
-DEEPER = MAX_COLUMN + 1  # and all columns beyond; exact unless two levels are there
+DEEPER = MAX_COLUMN + 1  # and all columns beyond; not comparable
 HEAD, STEP = "head", "step"
 LINE_FEED, SPACE, TAB = ord("\n"), ord(" "), ord("\t")
 
