@@ -122,11 +122,11 @@ def test_columns_beyond_the_limit() -> None:
     """Such a line may begin, and where the next one stands is not known exactly: the limit is named."""
     automaton = constrain.compile(lark_grammar(load(TREES, MODES[0])), V)
     far = " " * (MAX_COLUMN + 50)
+    assert reads(automaton, f"a\n{far[:MAX_COLUMN]}a\n{far[:MAX_COLUMN]}a\n")
     state = automaton.advance_bytes(automaton.start(), f"a\n{far}a".encode())
     assert state is not None
     with pytest.raises(LimitExceeded, match="columns of indentation"):
         automaton.advance_bytes(state, b"\n")
-    assert reads(automaton, f"a\n{far[:MAX_COLUMN]}a\n{far[:MAX_COLUMN]}a\n")
 
 
 def test_the_product_with_contexts_is_refused() -> None:

@@ -18,8 +18,8 @@ from lark.parsers.grammar_analysis import calculate_sets
 class Balance:
     """``outside``, ``inside``: the terminals that rules may ask for outside and inside of brackets.
 
-    ``holds``: brackets, and INDENT with DEDENT, are balanced; these and line breaks come outside of brackets only, and INDENT
-    and DEDENT only behind one another or a line break."""
+    ``holds``: brackets, and INDENT with DEDENT, are balanced; these and line breaks come outside of brackets only, and
+    INDENT and DEDENT only behind one another or a line break."""
 
     holds: bool
     outside: frozenset[str]
