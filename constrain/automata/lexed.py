@@ -52,11 +52,6 @@ class TokenRules:
         """What a rule of a block stands for."""
         return _either(self._ways(number), self.lexing)
 
-    def leaves(self, number: int) -> Iterator[Terminal]:
-        """The terminals that rules of this block begin with."""
-        for member in self.block(number):
-            yield from (way.body for way in self._ways(member) if isinstance(way.body, Terminal))
-
     def _ways(self, number: int) -> Sequence[Way]:
         place = bisect_right(self.bases, number) - 1
         context, token = self.contexts[place], number - self.bases[place]
@@ -71,6 +66,13 @@ class TokenRules:
     def __contains__(self, number: int) -> bool:
         place = bisect_right(self.bases, number) - 1
         return place >= 0 and number - self.bases[place] <= len(self.lexing.names)
+
+
+def leaves(body: Expr) -> Iterator[Terminal]:
+    """The terminals that a rule of a block begins with."""
+    for part in body.parts if isinstance(body, Choice) else ():
+        if isinstance(part, Enter) and isinstance(part.body, Terminal):
+            yield part.body
 
 
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:

@@ -42,7 +42,7 @@ from constrain.automata.analysis import (
 )
 from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter, first_calls
-from constrain.automata.lexed import OTHER, TokenRules, first_tokens
+from constrain.automata.lexed import OTHER, TokenRules, first_tokens, leaves
 from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.ir.grammar import NEVER, Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
@@ -202,10 +202,12 @@ class ProgramBuilder:
             self._emit(number, tokens.name(number), tokens.body(number))
             self._set(number, self.program.entries[number], LAST_RANK - 1)
             return
+        found: list[Terminal] = []
         block = tokens.block(number)
         self._set_tokens(block[0], {member - block[0] for member in block[:-1] if tokens.body(member) is not NEVER})
         for member in block:
             body = tokens.body(member)
+            found += leaves(body)
             if body is NEVER and self._nothing != UNMADE:
                 self._set(member, self._nothing, LAST_RANK - 1)
                 continue
@@ -213,7 +215,7 @@ class ProgramBuilder:
             self._set(member, self.program.entries[member], LAST_RANK - 1)
             if body is NEVER:
                 self._nothing = self.program.entries[member]
-        for leaf in tokens.leaves(number):
+        for leaf in found:
             rule = self.terminal(leaf)[0]
             if self.program.entries[rule] == UNMADE:
                 self.make(rule)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from constrain.errors import LimitExceeded
 from constrain.kernels.layout import LEAF, NOT_KNOWN, PROBE
 from constrain.kernels.step import probe
@@ -25,7 +27,7 @@ def answer_probes(arena: Arena, grow: Callable[[int], None]) -> None:
             grow(left)
             continue
         live, pcs, stacks = (arena.array(name) for name in ("F_LIVE", "F_PC", "F_STACK"))
-        item = next(i for i in range(1, arena["probe"]) if live[i] == NOT_KNOWN)
+        item = 1 + int(np.argmax(live[1 : arena["probe"]] == NOT_KNOWN))
         find_live(arena, (int(pcs[item]), int(stacks[item])), grow)
 
 

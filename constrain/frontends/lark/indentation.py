@@ -1,13 +1,13 @@
 """Lark's ``Indenter``: a post-lexer that makes tokens of indentation, as ``Lexing``.
 
-Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a DEDENT
-for each level that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So contexts also
-know the levels, how many brackets are open, and what must be read before anything else.
+Outside brackets the columns of a line break's last line decide: deeper than before makes one INDENT, less deep a
+DEDENT for each level that ends. Inside brackets line breaks are blanks. The end of the text ends all levels. So
+contexts also know the levels, how many brackets are open, and what must be read before anything else.
 
-The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last line
-feed; *steps*, a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where the next
-step leads beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do not ask for
-one, no column beyond the level is looked at.
+The columns are counted while the last line is read, so rules take a line break in parts: *head*, up to the last
+line feed; *steps*, a blank or a run of other characters each; *stop*, which says that the lexeme ends here. Where
+the next step leads beyond the level, stop says so, and the steps from there on are part of INDENT: where rules do
+not ask for one, no column beyond the level is looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from constrain.ir.lexing import Way
 from constrain.ir.rx import Edge, Rx
 
 MAX_COLUMN = 200
-DEEPER = MAX_COLUMN + 1  # and all columns beyond; exact unless two levels are there
+DEEPER = MAX_COLUMN + 1  # and all columns beyond; not comparable
 HEAD, STEP = "head", "step"
 LINE_FEED, SPACE, TAB = ord("\n"), ord(" "), ord("\t")
 
@@ -66,7 +66,7 @@ class LastLines:
         return [(blank, target) for blank in (SPACE, TAB) for low, high, target in row if low <= blank <= high]
 
     def runs(self, state: int, *, with_blanks: bool) -> list[tuple[Rx, int]]:
-        """Characters that do not move the column (blanks too if nothing counts any more), and the states behind."""
+        """Characters that do not move the column (blanks too if none counts any more), and the states behind them."""
         edges = [list(row or ()) if with_blanks else _without_blanks(row or ()) for row in self.rows]
         found, todo = set[int](), [state]
         for each in todo:  # grows

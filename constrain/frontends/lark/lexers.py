@@ -148,6 +148,8 @@ class LarkLexing:
         No, if behind blanks each token that rules may ask for can be read in some way after which the same holds, and
         the text end. (The greatest fixed point of that: what is assumed on the way to a proof is part of it.)
         """
+        if any(kind.barred for kind in self.kinds.values):
+            return True  # a rule may end so that nothing of what could be read may follow
         while context not in self._stuck:
             assumed: dict[int, None] = {}
             refuted = len(self._stuck)

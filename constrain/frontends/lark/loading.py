@@ -47,7 +47,8 @@ class Source:
     @property
     def indenter(self) -> Indenter | None:
         """The post-lexer."""
-        return cast("Indenter | None", self.lark.options.postlex)
+        found: Any = self.lark.options.postlex
+        return found if isinstance(found, Indenter) else None
 
     def table(self) -> Any:
         """The table of the LALR parser."""
