@@ -105,10 +105,10 @@ def runnable(grammar: Grammar) -> Grammar:
 def _few_contexts(lexing: Lexing) -> list[int]:
     """All contexts, if they and the tokens are few; else none."""
     tokens = range(len(lexing.names))
-    if len(tokens) > FEW_TOKENS:
-        return []
     seen = [lexing.first]
     for context in seen:  # grows
+        if len(tokens) > FEW_TOKENS and len(seen) > 2:
+            return []
         ways = [*(way for token in tokens for way in lexing.ways(context, token)), *lexing.blanks(context)]
         seen += [after for after in dict.fromkeys(way.after for way in ways) if after not in seen]
         if len(seen) > FEW_CONTEXTS:

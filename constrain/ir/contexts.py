@@ -217,10 +217,12 @@ class _Product:
         bodies = [EMPTY if way.body is None else way.body for way in ways]
         self.bodies += bodies
         blanks = [self.blanks(way.after, after) for way in ways]
-        return _either(Seq(*parts) for parts in zip(bodies, blanks, strict=True))
+        return _either(_both(*parts) for parts in zip(bodies, blanks, strict=True))
 
     def blanks(self, before: int, after: int) -> Expr:
         """Any number of blanks."""
+        if before == after and not self.lexing.blanks(before):
+            return EMPTY
         key = f"blanks {before} {after}"
         if key not in self.rules:
             self.rules[key] = NEVER
@@ -236,6 +238,10 @@ class _Product:
 def _either(parts: Iterable[Expr]) -> Expr:
     ways = tuple(parts)
     return ways[0] if len(ways) == 1 else Choice(*ways)
+
+
+def _both(first: Expr, second: Expr) -> Expr:
+    return second if first is EMPTY else first if second is EMPTY else Seq(first, second)
 
 
 def _name(name: str, before: int, after: int) -> str:

@@ -21,7 +21,16 @@ Place = tuple[int, int]  # address, stack
 
 
 def answer_probes(arena: Arena, grow: Callable[[int], None]) -> None:
-    """Answer all that has been asked."""
+    """Answer all that has been asked. If that fails all answers are forgotten, so that the question does not stay."""
+    try:
+        _answer_all(arena, grow)
+    except BaseException:
+        arena["probe"] = 1
+        arena.array("probe_table")[:] = 0
+        raise
+
+
+def _answer_all(arena: Arena, grow: Callable[[int], None]) -> None:
     while (left := probe.direct(arena.address, ALL, 0, NOT_KNOWN)) != 0:
         if left < 0:
             grow(left)

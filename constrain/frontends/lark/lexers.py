@@ -236,10 +236,17 @@ def _spelled(language: Rx) -> Expr | None:
         edges = language.edges[state]
         if len({target for _, _, target in edges}) != 1 or sum(high - low + 1 for low, high, _ in edges) > CASES:
             return None
-        letters = [Literal(chr(code).encode()) for low, high, _ in edges for code in range(low, high + 1)]
-        parts.append(letters[0] if len(letters) == 1 else Choice(*letters))
+        letters = [chr(code).encode() for low, high, _ in edges for code in range(low, high + 1)]
+        if len(letters) > 1:
+            parts.append(Choice(*map(Literal, letters)))
+        elif parts and isinstance(parts[-1], Literal):
+            parts[-1] = Literal(parts[-1].data + letters[0])
+        else:
+            parts.append(Literal(letters[0]))
         state = edges[0][2]
-    return Seq(*parts) if not language.edges[state] else None
+    if language.edges[state]:
+        return None
+    return parts[0] if len(parts) == 1 else Seq(*parts)
 
 
 class ScanningLexing(LarkLexing):
