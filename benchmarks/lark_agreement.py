@@ -90,7 +90,7 @@ def compare(name: str, source: str, mode: Mode, random: Random, counts: Counter[
 
 def judge(loaded: lark.Lark, engine: PushdownAutomaton | None, text: str) -> str:
     """What both say of a text."""
-    with _Limit(1) as limit:
+    with _Limit(0.3) as limit:
         expected = accepts(loaded, text)
     if limit.hit:
         return "texts too slow for Lark"
@@ -148,7 +148,7 @@ class _Slow(Exception):
 class _Limit:
     """At most so many seconds of this process; ``hit`` says whether that was too little."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: float) -> None:
         self.seconds, self.hit = seconds, False
 
     def __enter__(self) -> _Limit:

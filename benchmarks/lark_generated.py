@@ -294,5 +294,5 @@ def load(source: str, parser: str, lexer: str, **options: Any) -> lark.Lark | No
         options["ambiguity"] = "forest"
     try:
         return lark.Lark(source, parser=parser, lexer=lexer, **options)
-    except (lark.exceptions.LarkError, re.error, AssertionError):
+    except (lark.exceptions.LarkError, re.error, AssertionError, AttributeError):
         return None

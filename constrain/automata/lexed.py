@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from constrain.automata.analysis import nullable, nullable_rules
-from constrain.automata.recursion import left_calls, strongly_connected
+from constrain.automata.recursion import left_calls, split_left, strongly_connected
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Terminal, Token, walk
@@ -83,10 +83,10 @@ def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
 def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
-    It cannot where a rule calls itself before anything is read but a token that reads nothing: the return stacks would
-    be circular. And it need not where there is nothing to follow, one context throughout, or where the grammar is small
-    and its lexer can get stuck: then the product costs less than to probe each place (``kernels/probe.py``), which need
-    not come to an end.
+    It cannot where a rule calls itself before anything is read but a token that reads nothing, or with nothing but such
+    tokens behind it: the return stacks would be circular. And it need not where there is nothing to follow, one context
+    throughout, or where the grammar is small and its lexer can get stuck: then the product costs less than to probe each
+    place (``kernels/probe.py``), which need not come to an end.
     """
     lexing = grammar.lexing
     if lexing is None:
@@ -162,7 +162,18 @@ def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:
         for name in names:
             if calls[name] & inside != left_calls(grammar.rules[name], nulls) & inside:
                 return True
+        if _is_circular(bare, inside, bare_nulls):
+            return True
     return False
+
+
+def _is_circular(rules: Mapping[str, Expr], names: set[str], nulls: set[str]) -> bool:
+    """Can one of these rules stand for itself alone? What reads nothing beside it would be taken for ever."""
+    alone: dict[str, set[str]] = {name: set() for name in names}
+    for name in names & rules.keys():
+        lefts, _ = split_left(rules[name], names, nulls)
+        alone[name] = {first for first, after in lefts if nullable(after, nulls)}
+    return any(len(circle) > 1 or circle[0] in alone[circle[0]] for circle in strongly_connected(alone))
 
 
 def _without(expr: Expr, lexing: Lexing) -> Expr:

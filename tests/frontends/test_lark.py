@@ -300,6 +300,15 @@ def test_many_ways_through_a_sequence_are_not_written_one_by_one() -> None:
     assert reads(engine, "ab" * 20) and not reads(engine, "ab" * 19)
 
 
+def test_a_rule_that_stands_for_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LALR: what must not follow is a token that reads nothing, behind a rule that calls itself; the machine would go
+    round for ever, so that these are spelled out whatever their size."""
+    monkeypatch.setattr(lexed, "FEW_CONTEXTS", 0)
+    source = 'start: r B | start |\nr.1: start C B | A\nA: /ab/i\nB: "b"\nC: /a+?b/'
+    texts = ["".join(letters) for n in range(6) for letters in product("abA", repeat=n)]
+    assert compare(source, texts, [("lalr", "basic"), ("lalr", "contextual")])
+
+
 def test_names_and_shapes_are_kept() -> None:
     grammar = lark_grammar('start: pair+\npair: KEY "="\nKEY: /[a-z]+/')
     assert grammar.start == "start"
