@@ -1,7 +1,7 @@
 """Do Lark and the engine accept the same texts? ``python -m benchmarks.lark_agreement --grammars 1000 --seed 1``
 
-Generated grammars (``lark_generated.py``), each read by all of Lark's lexers that it has no conflicts with. They are run
-as users run them; with ``--probe`` as the machine runs grammars that are too large for a product with their contexts.
+Generated grammars (``lark_generated.py``), each read by all of Lark's lexers that it has no conflicts with. They are
+run as users run them; with ``--probe`` as the machine runs grammars too large for a product with their contexts.
 """
 
 from __future__ import annotations

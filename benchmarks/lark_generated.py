@@ -66,7 +66,8 @@ KEYWORDS = Pool(
 )  # fmt: skip
 UNICODE = Pool(
     (
-        '"é"', '"É"i', '"ß"i', '"\u03b1".."\u03c9"', r"/\w+/", r"/\w/a", r"/[^\W\d]+/", r"/\d+/", "/[à-ü]/i", '"İ"i', '"k"i',
+        '"é"', '"É"i', '"ß"i', '"\u03b1".."\u03c9"', r"/\w+/", r"/\w/a", r"/[^\W\d]+/", r"/\d+/", "/[à-ü]/i", '"İ"i',
+        '"k"i',
         '"日本"', "/./", '"日".."本"', r"/\s/", r"/[^\x00-\x7f]+/", '"😀"', r'"\u00e9"', r"/é(?=ß|$)/", r"/\b./",
         "/\u017f/i",
     ),
@@ -75,8 +76,8 @@ UNICODE = Pool(
     ),
     "éÉß\u03b1\u03c9日本😀kK\u017f 1_",
 )  # fmt: skip
-COMMON = """INT WORD SIGNED_NUMBER CNAME ESCAPED_STRING NUMBER FLOAT LETTER DIGIT NEWLINE UCASE_LETTER HEXDIGIT WS_INLINE
-WS C_COMMENT CPP_COMMENT SH_COMMENT SQL_COMMENT"""
+COMMON = """INT WORD SIGNED_NUMBER CNAME ESCAPED_STRING NUMBER FLOAT LETTER DIGIT NEWLINE UCASE_LETTER HEXDIGIT
+WS_INLINE WS C_COMMENT CPP_COMMENT SH_COMMENT SQL_COMMENT"""
 LIBRARY = Pool(
     (
         "INT", "WORD", "SIGNED_NUMBER", "CNAME", "ESCAPED_STRING", "NUMBER", "FLOAT", "LETTER", "DIGIT", "NEWLINE",
