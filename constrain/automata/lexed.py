@@ -85,8 +85,8 @@ def runnable(grammar: Grammar) -> Grammar:
 
     It cannot where a rule calls itself before anything is read but a token that reads nothing, or with nothing but such
     tokens behind it: the return stacks would be circular. And it need not where there is nothing to follow, one context
-    throughout, or where the grammar is small and its lexer can get stuck: then the product costs less than to probe each
-    place (``kernels/probe.py``), which need not come to an end.
+    throughout, or where the grammar is small and its lexer can get stuck: then the product costs less than to probe
+    each place (``kernels/probe.py``), which need not come to an end.
     """
     lexing = grammar.lexing
     if lexing is None:
