@@ -8,6 +8,7 @@ scanner for each terminal, each on its own. ``dynamic_complete``: that, and shor
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence, Set
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 from constrain.frontends.lark.scanner import NO_SETS, NONE, FreeScanner, Lexemes, Pattern, Scanner, Text
@@ -148,7 +149,7 @@ class LarkLexing:
         No, if behind blanks each token that rules may ask for can be read in some way after which the same holds, and
         the text end. (The greatest fixed point of that: what is assumed on the way to a proof is part of it.)
         """
-        if any(kind.barred for kind in self.kinds.values):
+        if self._bars:
             return True  # a rule may end so that nothing of what could be read may follow
         while context not in self._stuck:
             assumed: dict[int, None] = {}
@@ -157,6 +158,10 @@ class LarkLexing:
             if len(self._stuck) == refuted:
                 self._stuck.update(dict.fromkeys(assumed, not holds))
         return self._stuck[context]
+
+    @cached_property
+    def _bars(self) -> bool:
+        return any(kind.barred for kind in self.kinds.values)
 
     def _is_safe(self, context: int, assumed: dict[int, None]) -> bool:
         """With what is assumed, and added to that; what is refuted is so for good."""
