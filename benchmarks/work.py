@@ -87,7 +87,11 @@ def count(case: Case, made: constrain.Vocabulary, ids: dict[bytes, int]) -> tupl
     words, calls = np.zeros(made.words, np.int32), Counter[str]()
     is_grammar = isinstance(case.schema, GrammarText)
     with counted_kernels(calls):
-        grammar = constrain.lark(case.schema.of("lark")) if is_grammar else constrain.json_schema(case.schema)
+        grammar = (
+            constrain.lark(case.schema.of("lark"), lexer="dynamic_complete")
+            if is_grammar
+            else constrain.json_schema(case.schema)
+        )
         automaton = constrain.compile(grammar, made)
         for instance in case.instances[: TEXTS_OF_A_GRAMMAR if is_grammar else None]:
             write(automaton, instance.text, list(tokenise(instance.text.encode(), ids)), words, instance.valid)

@@ -1,7 +1,7 @@
 """Grammar-constrained decoding: text that is always in the language asked for.
 
-A grammar comes from a front end (``regex``, ``lark``, ``gbnf``, ``ebnf``, ``json_schema``), or is put together of grammars
-and texts (``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
+A grammar comes from a front end (``regex``, ``lark``, ``gbnf``, ``ebnf``, ``json_schema``), or is put together of
+grammars and texts (``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
 (``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A
 ``Compiler`` remembers automata, for those who compile the same again and again. The transformers plug-in is
 ``constrain.adapters.transformers``.

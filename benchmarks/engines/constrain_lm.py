@@ -54,7 +54,7 @@ class Constrain:
 
     def compile_grammar(self, grammar: GrammarText) -> Any:
         text = grammar.of("lark")
-        return self._compile(lambda: constrain.lark(text))
+        return self._compile(lambda: constrain.lark(text, lexer="dynamic_complete"))
 
     def _compile(self, read: Callable[[], constrain.Grammar]) -> Any:
         try:

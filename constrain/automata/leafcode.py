@@ -115,13 +115,16 @@ def _small(rx: Rx, partition: Partition) -> Simulation:
 def _table(graph: _rx.Graph, partition: Partition) -> Table | None:
     """A graph over classes of symbols."""
     members = {pair: partition.classes_of(_rx.Chars((pair,))) for pair in edge_ranges(graph.edges)}
+    joined: dict[tuple[tuple[int, int], ...], frozenset[int]] = {}  # many states have the same ranges (of a word, say)
     edges = []
     for row in graph.edges:
-        joined: dict[int, frozenset[int]] = {}
+        ranges: dict[int, list[tuple[int, int]]] = {}
         for low, high, target in row:
-            known = joined.get(target)
-            joined[target] = members[low, high] if known is None else known | members[low, high]
-        edges.append(tuple(joined.items()))
+            ranges.setdefault(target, []).append((low, high))
+        for pairs in map(tuple, ranges.values()):
+            if pairs not in joined:
+                joined[pairs] = frozenset().union(*(members[pair] for pair in pairs))
+        edges.append(tuple((target, joined[tuple(pairs)]) for target, pairs in ranges.items()))
     table = Table(tuple(edges), tuple(state in graph.finals for state in range(len(edges))))
     if graph.start == 0 and all(members.values()):
         return table

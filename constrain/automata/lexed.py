@@ -7,21 +7,22 @@ number after those of the tokens is the rule for what may be skipped. Bodies are
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from constrain.automata.analysis import nullable, nullable_rules
 from constrain.automata.recursion import left_calls, split_left, strongly_connected
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Repeat, Seq, Terminal, Token, walk
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Terminal, Token, walk
 from constrain.ir.lexing import Enter, Lexing, Way
 
-FEW_CONTEXTS = 40
+FEW_CONTEXTS, FEW_TOKENS = 40, 60
+OTHER = -1
 SMALL_PRODUCT = 3_000  # rules
 
 
 class TokenRules:
-    """The blocks of a grammar's contexts. ``reserve(count)`` gives that many rule numbers, the first of which is returned."""
+    """The blocks of a grammar's contexts. ``reserve(count)`` sets that many rule numbers aside, returns the first."""
 
     def __init__(self, lexing: Lexing, reserve: Callable[[int], int]) -> None:
         self.lexing, self.reserve = lexing, reserve
@@ -51,11 +52,6 @@ class TokenRules:
         """What a rule of a block stands for."""
         return _either(self._ways(number), self.lexing)
 
-    def leaves(self, number: int) -> Iterator[Terminal]:
-        """The terminals that rules of this block begin with."""
-        for member in self.block(number):
-            yield from (way.body for way in self._ways(member) if isinstance(way.body, Terminal))
-
     def _ways(self, number: int) -> Sequence[Way]:
         place = bisect_right(self.bases, number) - 1
         context, token = self.contexts[place], number - self.bases[place]
@@ -72,8 +68,15 @@ class TokenRules:
         return place >= 0 and number - self.bases[place] <= len(self.lexing.names)
 
 
+def leaves(body: Expr) -> Iterator[Terminal]:
+    """The terminals that a rule of a block begins with."""
+    for part in body.parts if isinstance(body, Choice) else ():
+        if isinstance(part, Enter) and isinstance(part.body, Terminal):
+            yield part.body
+
+
 def _either(ways: Sequence[Way], lexing: Lexing) -> Expr:
-    parts = [Enter(way.after, way.body, probe=lexing.may_be_stuck(way.after)) for way in ways]
+    parts = [Enter(way.after, way.body, probe=way.body is not None and lexing.may_be_stuck(way.after)) for way in ways]
     return Choice(*parts) if parts else NEVER
 
 
@@ -81,15 +84,17 @@ def runnable(grammar: Grammar) -> Grammar:
     """A grammar that the machine can run: the same where it can follow contexts by itself, else the product with them.
 
     It cannot where a rule calls itself before anything is read but a token that reads nothing, or with nothing but such
-    tokens behind it: the return stacks would be circular. And in small grammars whose lexer can get stuck the product
-    costs less than to probe each place (``kernels/probe.py``), which need not come to an end.
+    tokens behind it: the return stacks would be circular. And it need not where there is nothing to follow, one context
+    throughout, or where the grammar is small and its lexer can get stuck: then the product costs less than to probe
+    each place (``kernels/probe.py``), which need not come to an end.
     """
     lexing = grammar.lexing
     if lexing is None:
         return grammar
-    if _hidden_recursion(grammar, lexing):
+    contexts = _few_contexts(lexing) if lexing.is_finite else []
+    if _hidden_recursion(grammar, lexing) or len(contexts) == 2:  # the one, and that after the end
         return spelled_out(grammar)
-    if _is_small_and_may_be_stuck(lexing):
+    if any(map(lexing.may_be_stuck, contexts)):
         try:
             return spelled_out(grammar, max_rules=SMALL_PRODUCT)
         except LimitExceeded:
@@ -97,15 +102,52 @@ def runnable(grammar: Grammar) -> Grammar:
     return grammar
 
 
-def _is_small_and_may_be_stuck(lexing: Lexing) -> bool:
+def _few_contexts(lexing: Lexing) -> list[int]:
+    """All contexts, if they and the tokens are few; else none."""
     tokens = range(len(lexing.names))
     seen = [lexing.first]
     for context in seen:  # grows
+        if len(tokens) > FEW_TOKENS and len(seen) > 2:
+            return []
         ways = [*(way for token in tokens for way in lexing.ways(context, token)), *lexing.blanks(context)]
         seen += [after for after in dict.fromkeys(way.after for way in ways) if after not in seen]
         if len(seen) > FEW_CONTEXTS:
-            return False
-    return any(map(lexing.may_be_stuck, seen))
+            return []
+    return seen
+
+
+def first_tokens(rules: Mapping[str, Expr], nulls: set[str]) -> dict[str, set[int]]:
+    """The tokens with which each rule can begin, ``OTHER`` among them if it can begin with something else. Least fixed
+    point."""
+    found: dict[str, set[int]] = {name: set() for name in rules}
+    changed = True
+    while changed:
+        changed = False
+        for name, body in rules.items():
+            before = len(found[name])
+            _add_first(body, found, nulls, found[name])
+            changed = changed or len(found[name]) > before
+    return found
+
+
+def _add_first(expr: Expr, known: Mapping[str, Set[int]], nulls: set[str], found: set[int]) -> None:
+    match expr:
+        case Token():
+            found.add(expr.number)
+        case Ref():
+            found |= known[expr.name]
+        case Choice():
+            for part in expr.parts:
+                _add_first(part, known, nulls, found)
+        case Seq():
+            for part in expr.parts:
+                _add_first(part, known, nulls, found)
+                if not nullable(part, nulls):
+                    break
+        case Repeat():
+            _add_first(expr.body, known, nulls, found)
+        case _:
+            found.add(OTHER)
 
 
 def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:

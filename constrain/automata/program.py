@@ -42,7 +42,7 @@ from constrain.automata.analysis import (
 )
 from constrain.automata.elements import BagRules, compile_bag
 from constrain.automata.emitter import Emitter, first_calls
-from constrain.automata.lexed import TokenRules
+from constrain.automata.lexed import OTHER, TokenRules, first_tokens, leaves
 from constrain.automata.recursion import Component, components, strongly_connected
 from constrain.errors import GrammarError, GrammarWarning, LimitExceeded
 from constrain.ir.grammar import NEVER, Bag, Expr, Grammar, Ref, RulesOnDemand, Seq, Terminal, Token, walk
@@ -69,6 +69,8 @@ class Program:
     names       (address, rule name) ascending by address, for messages
     terminals   rule number -> terminal
     bags        the bags, by the operand of their instructions
+    token_sets  sets of tokens, ``stride`` words each, the first of which means "not known"
+    set_of      rule number -> with which tokens it can begin, or what the context can read whose first rule it is
     """
 
     code: array[int] = field(default_factory=lambda: array("i", [END]))
@@ -79,6 +81,9 @@ class Program:
     names: list[tuple[int, str]] = field(default_factory=list)
     terminals: dict[int, Terminal] = field(default_factory=dict)
     bags: list[BagRules] = field(default_factory=list)
+    token_sets: array[int] = field(default_factory=lambda: array("i"))
+    stride: int = 0
+    set_of: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> Program:
         """The same, to go on from there."""
@@ -168,17 +173,41 @@ class ProgramBuilder:
     def _begin_text(self, lexing: Lexing) -> None:
         """The start is in the first context, and the text must be allowed to end."""
         self._tokens = TokenRules(lexing, self._reserve)
+        self.program.stride = (len(lexing.names) + 31) // 32
+        self.program.token_sets.extend([0] * self.program.stride)
         whole = Seq(Enter(lexing.first), Ref(self.grammar.start), Token(lexing.end))
         self.program.start = self._new_rule(self.grammar.start, whole)
+        firsts = first_tokens(self._rules, self._nulls)
         for name in self._rules:
             number = self.rule(name)
+            if OTHER not in firsts[name]:
+                self._set_tokens(number, firsts[name])
             if self.program.entries[number] == UNMADE:
                 self.make(number)
 
+    def _set_tokens(self, number: int, tokens: Set[int]) -> None:
+        """A rule's set, or that of the context whose first rule it is."""
+        stride = self.program.stride
+        bits = sum(1 << token for token in tokens)
+        self.program.set_of[number] = len(self.program.token_sets) // stride
+        self.program.token_sets.frombytes(bits.to_bytes(4 * stride, "little"))
+        self.changed.append(number)
+
     def _make_context(self, tokens: TokenRules, number: int) -> None:
-        """Make all rules of the context to which a rule belongs, and their leaves: a mask that has to ask begins anew."""
-        for member in tokens.block(number):
+        """Make all rules of a rule's context, and their leaves: a mask that has to ask begins anew.
+
+        But not where each way leads to a context of its own (columns of indentation): then only what is called.
+        """
+        if not tokens.lexing.is_finite:
+            self._emit(number, tokens.name(number), tokens.body(number))
+            self._set(number, self.program.entries[number], LAST_RANK - 1)
+            return
+        found: list[Terminal] = []
+        block = tokens.block(number)
+        self._set_tokens(block[0], {member - block[0] for member in block[:-1] if tokens.body(member) is not NEVER})
+        for member in block:
             body = tokens.body(member)
+            found += leaves(body)
             if body is NEVER and self._nothing != UNMADE:
                 self._set(member, self._nothing, LAST_RANK - 1)
                 continue
@@ -186,7 +215,7 @@ class ProgramBuilder:
             self._set(member, self.program.entries[member], LAST_RANK - 1)
             if body is NEVER:
                 self._nothing = self.program.entries[member]
-        for leaf in tokens.leaves(number):
+        for leaf in found:
             rule = self.terminal(leaf)[0]
             if self.program.entries[rule] == UNMADE:
                 self.make(rule)

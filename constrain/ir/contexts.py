@@ -6,10 +6,10 @@ nowhere, and large: the pushdown machine follows contexts itself where it can (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from constrain.errors import LimitExceeded
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, Seq, Token
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Ref, Repeat, RulesOnDemand, Seq, Token, walk
 from constrain.ir.lexing import Lexing
 
 MAX_CONTEXTS = 2_000
@@ -20,6 +20,8 @@ def spelled_out(grammar: Grammar, *, max_rules: int = MAX_RULES) -> Grammar:
     """The same language without tokens. Raises ``LimitExceeded`` where contexts or rules are too many."""
     if grammar.lexing is None:
         return grammar
+    if not grammar.lexing.is_finite:
+        raise LimitExceeded("contexts of a lexer that knows indentation", MAX_CONTEXTS + 1, MAX_CONTEXTS)
     return _Product(grammar, grammar.lexing, max_rules).grammar()
 
 
@@ -108,6 +110,8 @@ class _Product:
         self.outcomes = Outcomes(grammar, lexing, max_rules)
         self.rules: dict[str, Expr] = {}
         self.todo: list[tuple[str, int, int]] = []
+        self.bodies: list[Expr] = []
+        self.known: dict[tuple[tuple[int, ...], int], frozenset[int]] = {}  # by the identity of parts of the grammar
 
     def grammar(self) -> Grammar:
         top = "text"
@@ -129,7 +133,21 @@ class _Product:
             self.rules[_name(name, before, after)] = self.expr(self.source.rules[name], before, after)
             if len(self.rules) > self.max_rules:
                 raise LimitExceeded("rules for each pair of contexts", len(self.rules), self.max_rules)
-        return Grammar(top, self.rules, self.source.unenforced)
+        return Grammar(top, self.with_embedded(), self.source.unenforced)
+
+    def with_embedded(self) -> Mapping[str, Expr]:
+        """The rules here and those that bodies of tokens refer to."""
+        rules = self.source.rules
+        if not isinstance(rules, RulesOnDemand):
+            todo = [node.name for body in self.bodies for node in walk(body) if isinstance(node, Ref)]
+            for name in todo:  # grows
+                if name not in self.rules:
+                    self.rules[name] = rules[name]
+                    todo += [node.name for node in walk(rules[name]) if isinstance(node, Ref)]
+            return self.rules
+        made = {**rules.made, **self.rules}
+        keep = rules  # who lets go of it lets go of what waits
+        return RulesOnDemand(made, rules.waiting, rules.sound, lambda: (keep, None)[1], rules.common, rules.parts)
 
     def expr(self, expr: Expr, before: int, after: int) -> Expr:
         """What leads from one context to the other."""
@@ -139,9 +157,7 @@ class _Product:
             case Ref():
                 return self.ref(expr.name, before, after)
             case Choice():
-                return _either(
-                    self.expr(p, before, after) for p in expr.parts if after in self.outcomes.of(p, {before})
-                )
+                return _either(self.expr(p, before, after) for p in expr.parts if after in self.ends((p,), before))
             case Seq():
                 return self.sequence(expr, 0, before, after)
             case Repeat():
@@ -159,11 +175,11 @@ class _Product:
         """The parts from ``at`` on."""
         if at == len(expr.parts):
             return EMPTY if before == after else NEVER
-        part, rest = expr.parts[at], Seq(*expr.parts[at + 1 :])
-        if not rest.parts:
+        part, rest = expr.parts[at], expr.parts[at + 1 :]
+        if not rest:
             return self.expr(part, before, after)
-        middles = [m for m in sorted(self.outcomes.of(part, {before})) if after in self.outcomes.of(rest, {m})]
-        follow = self.sequence if len(middles) == 1 or len(rest.parts) == 1 else self.rest
+        middles = [m for m in sorted(self.ends((part,), before)) if after in self.ends(rest, m)]
+        follow = self.sequence if len(middles) == 1 or len(rest) == 1 else self.rest
         return _either(Seq(self.expr(part, before, m), follow(expr, at + 1, m, after)) for m in middles)
 
     def rest(self, expr: Seq, at: int, before: int, after: int) -> Expr:
@@ -173,6 +189,13 @@ class _Product:
             self.rules[key] = NEVER
             self.rules[key] = self.sequence(expr, at, before, after)
         return Ref(key)
+
+    def ends(self, parts: tuple[Expr, ...], before: int) -> frozenset[int]:
+        """The contexts in which a sequence can end, remembered: nothing changes any more."""
+        key = (tuple(map(id, parts)), before)
+        if key not in self.known:
+            self.known[key] = frozenset(self.outcomes.of(Seq(*parts), {before}))
+        return self.known[key]
 
     def repeat(self, expr: Repeat, before: int, after: int) -> Expr:
         """A rule of its own: one round, then perhaps others."""
@@ -190,14 +213,16 @@ class _Product:
         return Ref(key)
 
     def token(self, number: int, before: int, after: int) -> Expr:
-        return _either(
-            Seq(EMPTY if way.body is None else way.body, self.blanks(way.after, after))
-            for way in self.lexing.ways(before, number)
-            if after in self.outcomes.skip(way.after)
-        )
+        ways = [way for way in self.lexing.ways(before, number) if after in self.outcomes.skip(way.after)]
+        bodies = [EMPTY if way.body is None else way.body for way in ways]
+        self.bodies += bodies
+        blanks = [self.blanks(way.after, after) for way in ways]
+        return _either(_both(*parts) for parts in zip(bodies, blanks, strict=True))
 
     def blanks(self, before: int, after: int) -> Expr:
         """Any number of blanks."""
+        if before == after and not self.lexing.blanks(before):
+            return EMPTY
         key = f"blanks {before} {after}"
         if key not in self.rules:
             self.rules[key] = NEVER
@@ -213,6 +238,10 @@ class _Product:
 def _either(parts: Iterable[Expr]) -> Expr:
     ways = tuple(parts)
     return ways[0] if len(ways) == 1 else Choice(*ways)
+
+
+def _both(first: Expr, second: Expr) -> Expr:
+    return second if first is EMPTY else first if second is EMPTY else Seq(first, second)
 
 
 def _name(name: str, before: int, after: int) -> str:

@@ -34,9 +34,12 @@ class Way(NamedTuple):
 class Lexing(Protocol):
     """Contexts are small numbers, made as they are met; answers never change. Not thread-safe.
 
-    ``names[k]`` is what token k is called. Tokens in ``empty`` read nothing; one of them is ``end``, which has a way where
-    the text may end.
+    ``names[k]`` is what token k is called. Tokens in ``empty`` read nothing, and perhaps again and again; one of them
+    is ``end``, which has a way where the text may end.
     """
+
+    is_finite: bool
+    """Are there only so many contexts?"""
 
     @property
     def first(self) -> int:
@@ -48,7 +51,7 @@ class Lexing(Protocol):
 
     @property
     def empty(self) -> Set[int]:
-        """The tokens that read nothing."""
+        """Tokens that read nothing."""
 
     @property
     def names(self) -> Sequence[str]:

@@ -28,7 +28,7 @@ def find_closure(g: Any, pc: Any, stack: Any) -> Any:
 
 @helper
 def copy_closure(g: Any, pc: Any, stack: Any, at: Any) -> Any:
-    """Write the configurations of a closure from ``at`` on; the end, ``NOT_KNOWN``, or another negative: grow and retry."""
+    """Write the configurations of a closure from ``at`` on; the end, ``NOT_KNOWN``, or other negative: grow, retry."""
     item = find_closure(g, pc, stack)
     if item < 0:
         return NOT_KNOWN

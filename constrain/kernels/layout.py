@@ -108,7 +108,10 @@ GRAMMAR_GROUPS = (
     Group("code", {"CODE": ("i4", 1)}),
     # Its place in the program, its rank; in a closure: its pending calls, first and last.
     Group("rule", {"RULE_ENTRY": ("i4", 1), "RULE_RANK": ("i4", 1), "RULE_STAMP": ("i4", 1), "RULE_FIRST": ("i4", 1),
-                   "RULE_LAST": ("i4", 1)}),
+                   "RULE_LAST": ("i4", 1), "RULE_SET": ("i4", 1)}),
+    # Sets of tokens, ``STRIDE`` words each; set 0 is none. ``RULE_SET``: with which tokens a rule can begin, or which
+    # can be read in the context whose first rule it is.
+    Group("tokenset", {"T_SET": ("i4", 1)}),
     # Return stacks: a node is a set of edges (return address, register, node below).
     Group("stack", {"N_FROM": ("i4", 1), "N_SIZE": ("i4", 1), "N_FLAGS": ("i4", 1)}, interned=True),
     Group("edge", {"E_PC": ("i4", 1), "E_REGISTER": ("i4", 1), "E_BELOW": ("i4", 1)}),
@@ -202,6 +205,7 @@ G = Layout(
         "ASKED",
         "PROBING",
         "CLOSED",
+        "STRIDE",
         "DEFERRED",
         "SHORT",
         "MANY",

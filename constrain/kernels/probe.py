@@ -1,7 +1,8 @@
-"""Where claims on the text to come may leave nothing that can be read: is anything live there? Asked once for each place.
+"""Where claims on the text to come may leave nothing that can be read: is anything live there? Asked once a place.
 
-A lexeme that a rule asks for may be followed by one only that its claims forbid. So before such a lexeme the program has a PROBE,
-which looks at what comes after it. That may depend on other such places; ``tokens/probes.py`` finds the answers.
+A lexeme that a rule asks for may be followed by one only that its claims forbid. So before such a lexeme the program
+has a PROBE, which looks at what comes after it. That may depend on other such places; ``tokens/probes.py`` finds the
+answers.
 """
 
 from __future__ import annotations

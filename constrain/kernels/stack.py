@@ -10,9 +10,9 @@ RETURN reached without reading a byte (a *fresh* item) is dropped. There is no l
 made at one place form an acyclic graph, and by taking pending rules in rank order each node's edges are complete
 before its rule is entered.
 
-In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets. So
-what comes after a CONTEXT, or a PROBE, is explored later and by itself, which makes it a function of its address and
-stack, and remembered.
+In a program over tokens (``automata/lexed.py``) what a TOKEN stands for depends on the *context*, which CONTEXT sets.
+So what comes after a CONTEXT, or a PROBE, is explored later and by itself, which makes it a function of its address
+and stack, and remembered.
 """
 
 from __future__ import annotations
@@ -265,6 +265,25 @@ def want_rule(g: Any, rule: Any) -> Any:
     return RULE_WANTED
 
 
+@inline
+def has_token(g: Any, which: Any, token: Any) -> Any:
+    """Is a token in a set, or the set not known?"""
+    return which == 0 or i32(g, GA.T_SET)[which * g[GN.STRIDE] + (token >> 5)] >> (token & 31) & 1 != 0
+
+
+@inline
+def may_begin(g: Any, rule: Any) -> Any:
+    """Can the context read a token with which the rule can begin? (Yes, if one of the two sets is not known.)"""
+    mine, here = i32(g, GA.RULE_SET)[rule], i32(g, GA.RULE_SET)[g[GN.CONTEXT]]
+    if mine == 0 or here == 0:
+        return True
+    sets, stride = i32(g, GA.T_SET), g[GN.STRIDE]
+    for i in range(stride):
+        if sets[mine * stride + i] & sets[here * stride + i] != 0:
+            return True
+    return False
+
+
 @helper
 def run_item(g: Any, item: Any, at: Any) -> Any:
     """Execute one instruction that reads no byte, or emit a configuration; the next free place or negative."""
@@ -283,16 +302,19 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
     elif op == JUMP:
         status = add_item(g, code[pc + 1], 0, stack, fresh)
     elif op == CALL:
-        status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+        if may_begin(g, code[pc + 1]):
+            status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
     elif op == OPTION:
-        status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
+        if may_begin(g, code[pc + 1]):
+            status = add_pending(g, code[pc + 1], pc + 2, 0, stack)
         if status >= 0:
             status = add_item(g, pc + 2, 0, stack, fresh)
     elif op == TAIL:
         start = i32(g, GA.RULE_ENTRY)[code[pc + 1]]
         if start < 0:
             return add_configuration(g, at, LEAF - start, stack)
-        status = add_item(g, start, 0, stack, fresh) if start > 0 else want_rule(g, code[pc + 1])
+        if may_begin(g, code[pc + 1]):
+            status = add_item(g, start, 0, stack, fresh) if start > 0 else want_rule(g, code[pc + 1])
     elif op == RETURN:
         if fresh == 0:
             status = add_returns(g, stack)
@@ -306,7 +328,8 @@ def run_item(g: Any, item: Any, at: Any) -> Any:
     elif op == BAG:
         status = run_bag(g, pc, register, stack, fresh)
     elif op == TOKEN:
-        status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
+        if has_token(g, i32(g, GA.RULE_SET)[g[GN.CONTEXT]], code[pc + 1]):
+            status = add_pending(g, g[GN.CONTEXT] + code[pc + 1], pc + 2, 0, stack)
     elif op == CONTEXT or op == PROBE:
         g[GN.DEFERRED] += 1
         return add_configuration(g, at, pc, stack)
@@ -333,9 +356,9 @@ def close(g: Any, at: Any) -> Any:
 
 @helper
 def replace(g: Any, i: Any, at: Any, live: Any) -> Any:
-    """Put what follows the CONTEXT or PROBE of configuration i in its place, if it is ``live``; the end of W, or negative.
+    """Put what follows the CONTEXT or PROBE of configuration i in its place, if it is ``live``.
 
-    Where that is not known it is left out for now, and asked for.
+    Returns the end of W, or negative. Where the answer is not known it is left out for now, and asked for.
     """
     code, positions, stacks = i32(g, GA.CODE), i32(g, GA.W_POSITION), i32(g, GA.W_STACK)
     pc, stack, at = positions[i], stacks[i], at - 1

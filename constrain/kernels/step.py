@@ -263,8 +263,8 @@ def start_state(g: Any, rule: Any, accepts_empty: Any) -> Any:
 
 @helper
 def look(g: Any, pc: Any, stack: Any) -> Any:
-    """How many configurations come of address ``pc`` on ``stack``: those that wait for a byte, and at PROBE instructions those of
-    which that is not known. Negative: grow and retry."""
+    """How many configurations come of address ``pc`` on ``stack``: those that wait for a byte, and at PROBE
+    instructions those of which that is not known. Negative: grow and retry."""
     g[GN.MASKING], g[GN.ENDED], g[GN.PROBING] = 0, 0, 1
     begin_items(g)
     status = add_item(g, pc, 0, stack, 0)
@@ -285,8 +285,8 @@ def answer_from(g: Any, count: Any) -> Any:
 
 @entry
 def probe(g: Any, pc: Any, stack: Any, answer: Any) -> Any:
-    """``look``; or, with an ``answer`` (0 or 1), remember it; or, with a negative ``pc``, find all answers that do not depend on
-    others that are not known, and return how many are left. Negative: grow and retry."""
+    """``look``; or, with an ``answer`` (0 or 1), remember it; or, with a negative ``pc``, find all answers that do not
+    depend on others that are not known, and return how many are left. Negative: grow and retry."""
     g = table_at(g)
     if pc >= 0:
         return look(g, pc, stack) if answer == NOT_KNOWN else keep_probe(g, pc, stack, answer)

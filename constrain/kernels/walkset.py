@@ -118,8 +118,9 @@ def has_edges(g: Any, item: Any) -> Any:
 def make_target(g: Any, edge: Any, at: Any) -> Any:
     """Find where an edge leads, with ``W[at:]`` as scratch.
 
-    Returns the end of the configurations written to ``W[at:]``: a set of these is the target, where there is room, else
-    ``D_TARGET`` stays ``NOT_MADE``. Negative: grow and retry.
+    Returns the end of the configurations written to ``W[at:]``: a set of these is the target, where there is room and
+    nothing is missing for which has been asked (``probe.py``), else ``D_TARGET`` stays ``NOT_MADE``. Negative: grow and
+    retry.
     """
     label, member = i32(g, GA.D_LABEL)[edge], i32(g, GA.D_FROM)[edge]
     positions, stacks, order = i32(g, GA.Z_POSITION), i32(g, GA.Z_STACK), i32(g, GA.Z_ORDER)
@@ -131,11 +132,12 @@ def make_target(g: Any, edge: Any, at: Any) -> Any:
         else:
             status = add_returns(g, stacks[member])
         member = order[member]
+    asked = g[GN.ASKED]
     last = close(g, at) if status >= 0 else status
     if last < 0:
         return last
     last = normalise(g, at, last)
-    if last < 0:
+    if last < 0 or g[GN.ASKED] > asked:
         return last
     target = intern_set(g, at, last)
     if target > 0:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from random import Random
 
+from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Grammar
 from constrain.members.choices import Choices, RandomChoices
 from constrain.members.expansion import Language
+
+TRIES = 500
 
 __all__ = ["Choices", "Language", "RandomChoices", "random_member"]
 
@@ -21,4 +24,11 @@ def random_member(grammar: Grammar, rng: Random, *, size: int = 40) -> bytes:
     Raises ``GrammarError`` when the language is empty or a rule is missing, ``LimitExceeded`` when a terminal is too
     large to be looked at.
     """
-    return Language(grammar).member(RandomChoices(rng), size)
+    language = Language(grammar)
+    for _ in range(TRIES):
+        text = language.member(RandomChoices(rng), size)
+        if language.accepts(text):
+            return text
+    raise LimitExceeded(
+        "texts tried that the lexer cuts otherwise than they were made", TRIES, TRIES, "try another seed"
+    )

@@ -17,10 +17,10 @@ from constrain.automata.course import NO_WORDS, Course, Words
 from constrain.automata.recursion import strongly_connected
 from constrain.errors import GrammarError
 from constrain.ir.bag import State
-from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import Bag, Choice, Expr, Grammar, Joined, Literal, Ref, Repeat, Seq, Terminal, walk
 from constrain.members.choices import Choices, index, pick
 from constrain.members.costs import Costs, Element, size_of, with_word
+from constrain.members.loose import candidates
 from constrain.members.strings import strings_of
 
 DEEPEST = 20  # parts inside each other; Hypothesis gives up at 100, of which its users need some too
@@ -34,7 +34,8 @@ class Language:
     def __init__(self, grammar: Grammar) -> None:
         """Raises ``GrammarError`` when it is empty or a rule is missing, ``LimitExceeded`` when a terminal is too large
         to be looked at."""
-        self.grammar = grammar = spelled_out(grammar)
+        grammar, self._judge = candidates(grammar)
+        self.grammar = grammar
         self.costs = Costs(grammar)
         if self.costs.rules[grammar.start] == inf:
             raise GrammarError("no text at all matches", where=f"rule {grammar.start!r}")
@@ -55,8 +56,15 @@ class Language:
         circles = strongly_connected(calls)
         return frozenset(name for names in circles for name in names if len(names) > 1 or name in calls[name])
 
+    def accepts(self, text: bytes) -> bool:
+        """Is what ``member`` has made a member? (Always, but for grammars with a lexer: ``loose.py``.)"""
+        if self._judge is None:
+            return True
+        state = self._judge.advance_bytes(self._judge.start(), text)
+        return state is not None and self._judge.is_accepting(state)
+
     def member(self, choices: Choices, spare: int) -> bytes:
-        """A member of at most ``least + spare`` bytes."""
+        """A member of at most ``least + spare`` bytes, or a candidate: see ``accepts``."""
         return _Expansion(self, choices, spare).text(Ref(self.grammar.start))
 
     def size(self, expr: Expr) -> int | None:

@@ -101,6 +101,8 @@ class _Members:
         data = self.language.member(_Drawn(draw), min(self.spare, SMALL) if small else self.spare)
         if self.max_size is not None and len(data) > self.max_size:
             reject()  # what is known of the cheapest filling of a bag is an estimate
+        if not self.language.accepts(data):
+            reject()  # a lexer cuts it otherwise
         return data
 
     def draw_text(self, draw: DrawFn) -> Text:

@@ -21,7 +21,7 @@ from constrain.tokens.memories import Memories
 MASKS = 256  # remembered at most, by an automaton that has made a costly one
 CACHED = 1 << 10  # steps, and visits of a walk: direct-mapped, so a power of two
 _SIZES = {
-    "stack": 128, "edge": 256, "union": 16, "probe": 2, "closure": 2, "closed": 4, "uniting": 16,
+    "stack": 128, "edge": 256, "union": 16, "probe": 2, "closure": 2, "closed": 4, "tokenset": 1, "uniting": 16,
     "memory": 256, "wordset": 256, "bag": 8, "shape": 64, "option": 64, "spelling": 256, "suspicion": 32,
     "state": 256, "configuration": 512, "item": 128, "pending": 64, "work": 1024,
     "walkset": 8, "walkmember": 64, "walkedge": 32, "seen": 64, "maskslot": MASKS, "step": 64,
@@ -54,11 +54,17 @@ def publish(builder: ProgramBuilder, arena: Arena) -> None:
         arena.grow(G.n["code"])
     while len(program.entries) > arena.room("RULE_ENTRY"):
         arena.grow(G.n["rule"])
+    while len(program.token_sets) > arena.room("T_SET"):
+        arena.grow(G.n["tokenset"])
+    arena.write("T_SET", arena["tokenset"], program.token_sets[arena["tokenset"] :])
+    arena["tokenset"], arena["STRIDE"] = len(program.token_sets), program.stride
     arena.write("CODE", done, program.code[done:])
     arena["code"] = size
-    entries, ranks = arena.view("RULE_ENTRY"), arena.view("RULE_RANK")
+    entries, ranks, sets = arena.view("RULE_ENTRY"), arena.view("RULE_RANK"), arena.view("RULE_SET")
     for rule in builder.taken():
         entries[rule], ranks[rule] = program.entries[rule], program.ranks[rule]
+        if rule in program.set_of:
+            sets[rule] = program.set_of[rule]
 
 
 def make_room_for_answers(arena: Arena, words: int) -> None:

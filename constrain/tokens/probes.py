@@ -1,12 +1,14 @@
 """Is anything live behind an address of the program, on a stack? (``kernels/probe.py`` says why one has to ask.)
 
-A place is live if something there waits for a byte, or if one of the places is live that a PROBE on the way asks about. So the
-question is one of reachability in a graph that is explored as it is needed, nearest places first.
+A place is live if something there waits for a byte, or if one of the places is live that a PROBE on the way asks about.
+So the question is one of reachability in a graph that is explored as it is needed, nearest places first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+import numpy as np
 
 from constrain.errors import LimitExceeded
 from constrain.kernels.layout import LEAF, NOT_KNOWN, PROBE
@@ -19,15 +21,22 @@ Place = tuple[int, int]  # address, stack
 
 
 def answer_probes(arena: Arena, grow: Callable[[int], None]) -> None:
-    """Answer all that has been asked. Walk sets that were made without the answers are forgotten."""
-    arena["walkset"], arena["walkmember"], arena["walkedge"] = 1, 0, 0
-    arena.array("walkset_table")[:] = 0
+    """Answer all that has been asked. If that fails all answers are forgotten, so that the question does not stay."""
+    try:
+        _answer_all(arena, grow)
+    except BaseException:
+        arena["probe"] = 1
+        arena.array("probe_table")[:] = 0
+        raise
+
+
+def _answer_all(arena: Arena, grow: Callable[[int], None]) -> None:
     while (left := probe.direct(arena.address, ALL, 0, NOT_KNOWN)) != 0:
         if left < 0:
             grow(left)
             continue
         live, pcs, stacks = (arena.array(name) for name in ("F_LIVE", "F_PC", "F_STACK"))
-        item = next(i for i in range(1, arena["probe"]) if live[i] == NOT_KNOWN)
+        item = 1 + int(np.argmax(live[1 : arena["probe"]] == NOT_KNOWN))
         find_live(arena, (int(pcs[item]), int(stacks[item])), grow)
 
 

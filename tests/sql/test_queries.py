@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 import constrain
-from constrain.members import _Expansion, rule_costs
+from constrain.members import Language, RandomChoices
 from constrain.sql.grammar import QueryLanguage, query_language
 from constrain.sql.schema import read_schema
 from constrain.testing import byte_vocabulary
@@ -55,10 +55,10 @@ def accepts(name: str, query: str) -> bool:
 @pytest.mark.parametrize("name", DATABASES)
 def test_every_random_query_can_be_prepared(name: str) -> None:
     grammar, rng = language(name).grammar, Random(5)
-    costs = rule_costs(grammar)
+    members = Language(grammar)
     for _ in range(500):
         size = rng.choice((60, 120, 250, 500))
-        query = _Expansion(grammar, costs, rng, size).run().decode()
+        query = members.member(RandomChoices(rng), size).decode()
         database(name).execute("EXPLAIN " + query)
         if size < 100:
             assert accepts(name, query), query

@@ -7,37 +7,49 @@ read here. Aliases and tree shaping do not change which texts are members.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import lark
 
 from constrain.errors import GrammarError
+from constrain.frontends.embedding import Assembly
+from constrain.frontends.lark.balance import balance
+from constrain.frontends.lark.indentation import IndentedLexing
 from constrain.frontends.lark.lexers import DynamicLexing, LarkLexing, Numbers, ScanningLexing
 from constrain.frontends.lark.loading import Source, load
 from constrain.frontends.lark.program import Program
 from constrain.frontends.lark.rules import TableRules, plain_rules
 from constrain.frontends.lark.scanner import Pattern, Scanner
 from constrain.frontends.lark.threads import Machine
-from constrain.ir.grammar import Grammar
+from constrain.ir.grammar import Grammar, Ref
 
 
 def lark_grammar(
-    source: str | Path | lark.Lark, start: str | None = None, *, parser: str | None = None, lexer: str | None = None
+    source: str | Path | lark.Lark,
+    start: str | None = None,
+    *,
+    parser: str | None = None,
+    lexer: str | None = None,
+    grammars: Mapping[str, Grammar] | None = None,
 ) -> Grammar:
     """The grammar of all texts that Lark parses from the rule ``start``.
 
-    ``source`` is the text of a grammar, the ``Path`` of a file, or a ``Lark`` object, whose parser and lexer count. For a
-    text or a file ``parser`` and ``lexer`` are Lark's options of these names (``earley`` and ``dynamic`` unless the first line
-    says something else: ``// constrain: parser=lalr lexer=contextual``). Raises ``GrammarError``, with the place where
-    Lark gives it, for bad syntax, unknown names, terminals that may match the empty string, terminals without a pattern
-    (``%declare``), and constructs in terminals that are not regular.
+    ``source`` is the text of a grammar, the ``Path`` of a file, or a ``Lark`` object, whose parser and lexer count. For
+    a text or a file ``parser`` and ``lexer`` are Lark's options of these names (``earley`` and ``dynamic`` unless the
+    first line says something else: ``// constrain: parser=lalr lexer=contextual``). ``grammars`` defines terminals of a
+    text or a file that it does not define itself: any text of the grammar may stand where such a terminal is asked for,
+    whatever lexemes are in it. Raises ``GrammarError``, with the place where Lark gives it, for bad syntax, unknown
+    names, terminals that may match the empty string, terminals without a pattern (``%declare``), and constructs in
+    terminals that are not regular.
     """
-    loaded = load(source, start, parser, lexer)
+    loaded = load(source, start, parser, lexer, list(grammars or ()))
     patterns, machine = _patterns(loaded)
+    _check_names(loaded, patterns)
     build = _dynamic if loaded.lexer.startswith("dynamic") else _scanning
-    return build(loaded, patterns, machine)
+    found = build(loaded, patterns, machine)
+    return _embed(found, grammars) if grammars else found
 
 
 def _patterns(source: Source) -> tuple[dict[str, Pattern], Machine]:
@@ -45,21 +57,42 @@ def _patterns(source: Source) -> tuple[dict[str, Pattern], Machine]:
     program, found = Program(), {}
     for terminal in source.lark.terminals:
         name = str(terminal.name)
-        if terminal.pattern.min_width == 0:
-            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         try:
             entry, end = program.add(terminal.pattern.to_regexp(), int(source.lark.options.g_regex_flags))
         except GrammarError as error:
             error.where = f"terminal {name}"
             raise
+        if terminal.pattern.min_width == 0:
+            raise GrammarError("it may match the empty string, which no scanner can see", where=f"terminal {name}")
         found[name] = Pattern(name, entry, end)
     return found, Machine(program)
+
+
+def _embed(host: Grammar, grammars: Mapping[str, Grammar]) -> Grammar:
+    """Put grammars in the place of the symbols that stand for them."""
+    assert isinstance(host.lexing, LarkLexing)
+    assembly = Assembly()
+    assembly.rules.update(host.rules)
+    host.lexing.embedded = {name: assembly.expr(grammar) for name, grammar in grammars.items()}
+    whole = assembly.finish(Ref(host.start))
+    return Grammar(whole.start, whole.rules, whole.unenforced, host.lexing)
+
+
+def _check_names(source: Source, patterns: dict[str, Pattern]) -> None:
+    """Raise for a start rule that is not there, and for terminals that only code could find."""
+    if all(rule.origin.name != source.start for rule in source.lark.rules):
+        raise GrammarError(f"the start rule {source.start!r} is not defined", hint="pass start=...")
+    used = {str(item.name) for rule in source.lark.rules for item in rule.expansion if item.is_term}
+    made = {source.indenter.INDENT_type, source.indenter.DEDENT_type} if source.indenter else set()
+    for name in sorted(used - patterns.keys() - made):
+        hint = "write a pattern for it; a terminal of %declare is made by code, which a grammar cannot describe"
+        raise GrammarError("it has no pattern", where=f"terminal {name}", hint=hint)
 
 
 def _dynamic(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:
     free = source.lexer == "dynamic_complete"
     lexing = DynamicLexing(machine, patterns, list(map(str, source.lark.ignore_tokens)), free=free)
-    rules = plain_rules(source.lark.rules, lexing.kinds.of)
+    rules = plain_rules(source.lark.rules, lexing.token)
     return _grammar(source, source.start, rules, lexing, patterns)
 
 
@@ -73,23 +106,25 @@ def _grammar(
 def _scanning(source: Source, patterns: dict[str, Pattern], machine: Machine) -> Grammar:
     parser = source.lark
     names = _Scanners(source, patterns, machine)
+    lexing = ScanningLexing(machine, names.scanners, names.ignored)
+    if source.indenter is not None:
+        rules = balance(parser.rules, source.start, source.indenter)
+        lexing = IndentedLexing(machine, names.scanners, names.ignored, source.indenter, rules)
     if parser.options.parser != "lalr":
         everything = names.number(patterns)
-        lexing = ScanningLexing(machine, names.scanners, names.ignored)
-        return _grammar(source, source.start, plain_rules(parser.rules, lexing.kinds.of), lexing, patterns, everything)
+        return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, everything)
     is_contextual = source.lexer == "contextual"
-    lexing = ScanningLexing(machine, names.scanners, names.ignored)
-    if not is_contextual and not source.has_conflicts():
+    if not is_contextual and not source.has_conflicts:
         first = names.number(patterns)
-        return _grammar(source, source.start, plain_rules(parser.rules, lexing.kinds.of), lexing, patterns, first)
+        return _grammar(source, source.start, plain_rules(parser.rules, lexing.token), lexing, patterns, first)
     table = source.table()
 
     def scanner(state: int) -> int:
         return names.number(table.states[state] if is_contextual else patterns)
 
     start_state = table.start_states[source.start]
-    rules = TableRules(parser.rules, table, scanner, lexing.kinds.of)
-    start, found = rules.rules(start_state, source.start)
+    by_state = TableRules(parser.rules, table, scanner, lexing.token)
+    start, found = by_state.rules(start_state, source.start)
     return _grammar(source, start, found, lexing, patterns, scanner(start_state))
 
 
@@ -101,12 +136,13 @@ class _Scanners:
         self.flags = int(source.lark.options.g_regex_flags)
         self.terminals = {str(t.name): t for t in source.lark.terminals}
         self.ignored = frozenset(map(str, source.lark.ignore_tokens))
+        self.always = frozenset({source.indenter.NL_type} if source.indenter else ())
         self.sets: Numbers[frozenset[str]] = Numbers()
         self.scanners: list[Scanner] = []
 
     def number(self, accepted: Iterable[str]) -> int:
-        """The scanner for these terminals and those that are ignored."""
-        number = self.sets.of(frozenset(accepted).intersection(self.terminals) | self.ignored)
+        """The scanner for these terminals and those that are ignored or that a post-lexer always needs."""
+        number = self.sets.of(self.always.union(accepted).intersection(self.terminals) | self.ignored)
         if number == len(self.scanners):
             self.scanners.append(self.scanner(self.sets.values[number]))
         return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ try:
     import lark
     from lark.common import ParserConf
     from lark.exceptions import LarkError
-    from lark.indenter import PythonIndenter
+    from lark.indenter import Indenter, PythonIndenter
     from lark.parsers.lalr_analysis import LALR_Analyzer
 except ImportError as missing:
     raise ImportError("Lark grammars need the package lark: pip install 'constrain-lm[lark]'") from missing
 
 _POSITION = re.compile(r",? at line (\d+),? column (\d+)(?: in ([^\n]*?))?:? *$", re.MULTILINE)
 _OPTIONS = re.compile(r"//\s*constrain:([^\n]*)")
+PRIVATE = 0x100000  # the first code point of the last plane, all of which is for private use
 _KNOWN = ("parser", "lexer", "start", "postlex")
 
 
@@ -42,34 +44,47 @@ class Source:
         """``basic``, ``contextual``, ``dynamic`` or ``dynamic_complete``."""
         return str(self.lark.options.lexer)
 
+    @property
+    def indenter(self) -> Indenter | None:
+        """The post-lexer."""
+        found: Any = self.lark.options.postlex
+        return found if isinstance(found, Indenter) else None
+
     def table(self) -> Any:
         """The table of the LALR parser."""
-        if isinstance(self.lark, Loaded):
-            return self._analysed(strict=False).parse_table
-        return self.lark.parser.parser._parse_table
+        return self.analysed.parse_table if isinstance(self.lark, Loaded) else self.lark.parser.parser._parse_table
 
+    @cached_property
     def has_conflicts(self) -> bool:
         """Has the LALR parser decided for one of several actions?"""
         if any(rule.options.priority is not None for rule in self.lark.rules):
             return True
         try:
-            self._analysed(strict=True)
+            self.__dict__["analysed"] = self._analyse(strict=True)
         except LarkError:
             return True
         return False
 
-    def _analysed(self, *, strict: bool) -> Any:
+    @cached_property
+    def analysed(self) -> Any:
+        """The states of the LALR parser. Raises Lark's error for conflicts that it does not resolve."""
+        return self.__dict__.get("analysed") or self._analyse(strict=False)
+
+    def _analyse(self, *, strict: bool) -> Any:
         analyzer = LALR_Analyzer(ParserConf(self.lark.rules, {}, list(self.lark.options.start)), strict=strict)
         analyzer.compute_lalr()  # type: ignore[no-untyped-call]
         return analyzer
 
 
-def load(source: str | Path | lark.Lark, start: str | None, parser: str | None, lexer: str | None) -> Source:
-    """The grammar. Options that are not given are those of the object or of the file's first line
-    (``// constrain: parser=lalr``), else Lark's own."""
+def load(
+    source: str | Path | lark.Lark, start: str | None, parser: str | None, lexer: str | None, symbols: list[str]
+) -> Source:
+    """The grammar, with a symbol for private use as the definition of each terminal of ``symbols``. Options that are
+    not given are those of the object or of the file's first line (``// constrain: parser=lalr``), else Lark's own."""
     if isinstance(source, lark.Lark):
-        if parser or lexer:
-            raise GrammarError("a Lark object has its parser and lexer", hint="pass options with a text or a path")
+        if parser or lexer or symbols:
+            hint = "pass options and other grammars with a text or a path"
+            raise GrammarError("a Lark object has its parser and lexer, and all its terminals", hint=hint)
         return _chosen(source, start)
     path = source if isinstance(source, Path) else None
     if isinstance(source, str) and source.endswith(".lark") and "\n" not in source:
@@ -79,9 +94,10 @@ def load(source: str | Path | lark.Lark, start: str | None, parser: str | None, 
         text = path.read_text(encoding="utf-8") if path else str(source)
         options = _options(text, str(path) if path else None) | _given(start=start, parser=parser, lexer=lexer)
         options |= {"source_path": str(path)} if path else {}
-        found = _chosen(Loaded(text, **options), options.get("start", "start"))
-        if found.lark.options.parser == "lalr":
-            found._analysed(strict=False)
+        definitions = "".join(f'\n{name}: "{chr(PRIVATE + i)}"' for i, name in enumerate(symbols))
+        found = _chosen(Loaded(text + definitions, **options), options.get("start", "start"))
+        if found.lark.options.parser == "lalr" and found.has_conflicts:
+            _ = found.analysed  # raises for conflicts that are not resolved
         return found
     except GrammarError:
         raise
@@ -125,7 +141,25 @@ def _chosen(parser: lark.Lark, start: str | None) -> Source:
     ):
         if given:
             raise GrammarError(f"Lark's option {name} is not supported", hint="build the Lark object without it")
+    if options.postlex is not None:
+        _check_postlex(parser, options.postlex)
     return Source(parser, chosen)
+
+
+def _check_postlex(parser: lark.Lark, postlex: Any) -> None:
+    """Is it an ``Indenter`` as Lark has it, whose tokens come from it alone?"""
+    kind, where = type(postlex), f"postlex {type(postlex).__name__}"
+    if not isinstance(postlex, Indenter):
+        raise GrammarError("only an Indenter is supported", where=where, hint="derive it from lark.indenter.Indenter")
+    for name in ("process", "_process", "handle_NL", "always_accept"):
+        if getattr(kind, name) is not getattr(Indenter, name) or name in vars(postlex):
+            raise GrammarError(f"it overrides {name}", where=where, hint="only names and tab_len can be chosen")
+    made, brackets = (postlex.INDENT_type, postlex.DEDENT_type), {*postlex.OPEN_PAREN_types, *postlex.CLOSE_PAREN_types}
+    if len({*made, postlex.NL_type}) < 3 or brackets & {*made, postlex.NL_type}:
+        raise GrammarError("one name has two meanings", where=where, hint="choose other names for its tokens")
+    for terminal in parser.terminals:
+        if terminal.name in made:
+            raise GrammarError("it has a pattern", where=f"terminal {terminal.name}", hint="%declare it instead")
 
 
 def _located(error: Exception, text: str, path: Path | None) -> GrammarError:

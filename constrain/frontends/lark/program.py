@@ -28,10 +28,10 @@ _BUT_LINE_FEED: Ranges = ((0, 9), (11, rx.MAX_CODE_POINT))
 
 @dataclass
 class Program:
-    """Instructions by place. ``char``: the set that is read, then the next place. ``ways``: where to go without reading,
-    best first. ``rounds``: another round of a repeat? (which repeat, is this its beginning?, round, exit, greedy?).
-    ``ahead``: (entry, negated) of a look-ahead, ``behind``: (number of a look-behind, negated), then the next place.
-    ``match``: places where a pattern has matched. ``look_behinds``: their entries by number."""
+    """Instructions by place. ``char``: the set that is read, then the next place. ``ways``: where to go without
+    reading, best first. ``rounds``: another round of a repeat? (which repeat, is this its beginning?, round, exit,
+    greedy?). ``ahead``: (entry, negated) of a look-ahead, ``behind``: (number of a look-behind, negated), then the
+    next place. ``match``: places where a pattern has matched. ``look_behinds``: their entries by number."""
 
     char: dict[int, Ranges] = field(default_factory=dict)
     ways: dict[int, tuple[int, ...]] = field(default_factory=dict)

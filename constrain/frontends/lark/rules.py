@@ -1,9 +1,9 @@
 """Lark's rules as rules over tokens.
 
-Where no parser state matters, as they are. Where one does (the contextual lexer asks the state of the LALR parser; a conflict has been
-resolved in favour of one action), for each state in which a rule begins a rule of its own: the path of its symbols
-through the parse table says which state each token is shifted to, and a reduction that the table does not make for some next tokens
-bars these.
+Where no parser state matters, as they are. Where one does (the contextual lexer asks the state of the LALR parser; a
+conflict has been resolved in favour of one action), for each state in which a rule begins a rule of its own: the path
+of its symbols through the parse table says which state each token is shifted to, and a reduction that the table does
+not make for some next tokens bars these.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from constrain.frontends.lark.lexers import END, Kind
-from constrain.ir.grammar import EMPTY, Choice, Expr, Ref, Repeat, Seq, Token
+from constrain.ir.grammar import EMPTY, Choice, Expr, Ref, Repeat, Seq
 
-Number = Callable[[Kind], int]
+Make = Callable[[Kind], Expr]
 Symbols = tuple[Any, ...]
 
 
-def plain_rules(rules: Sequence[Any], number: Number) -> dict[str, Expr]:
-    """The rules as they are."""
+def plain_rules(rules: Sequence[Any], token: Make) -> dict[str, Expr]:
+    """The rules as they are. ``token`` makes what stands for a terminal."""
     alternatives: dict[str, list[Symbols]] = {}
     for rule in rules:
         alternatives.setdefault(str(rule.origin.name), []).append(tuple(rule.expansion))
 
     def symbol(item: Any) -> Expr:
-        return Token(number(Kind(str(item.name))), str(item.name)) if item.is_term else Ref(str(item.name))
+        return token(Kind(str(item.name))) if item.is_term else Ref(str(item.name))
 
     def choice(options: list[Symbols]) -> Expr:
         return either([sequence([symbol(item) for item in symbols]) for symbols in dict.fromkeys(options)])
@@ -62,8 +62,8 @@ def _mentions(symbols: Symbols, name: str) -> bool:
 class TableRules:
     """Rules by parser state. ``scanner(state)`` is the number of the scanner that reads in it."""
 
-    def __init__(self, rules: Sequence[Any], table: Any, scanner: Callable[[int], int], number: Number) -> None:
-        self.states, self.scanner, self.number = table.states, scanner, number
+    def __init__(self, rules: Sequence[Any], table: Any, scanner: Callable[[int], int], token: Make) -> None:
+        self.states, self.scanner, self.token = table.states, scanner, token
         self.productions: dict[str, list[Any]] = {}
         for rule in rules:
             self.productions.setdefault(str(rule.origin.name), []).append(rule)
@@ -92,13 +92,13 @@ class TableRules:
         for item in rule.expansion:
             after = self.states[state][str(item.name)][1]
             if item.is_term:
-                parts.append(Token(self.number(Kind(str(item.name), self.scanner(after))), str(item.name)))
+                parts.append(self.token(Kind(str(item.name), self.scanner(after))))
             else:
                 parts.append(Ref(self.name(state, str(item.name))))
             state = after
         barred = self.barred(state, rule)
         if barred:
-            parts.append(Token(self.number(Kind("", 0, barred)), f"not before {', '.join(sorted(barred))}"))
+            parts.append(self.token(Kind("", 0, barred)))
         return sequence(parts)
 
     def barred(self, state: int, rule: Any) -> frozenset[str]:

@@ -8,8 +8,9 @@ and each context after it a regular language.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from constrain.errors import GrammarError, LimitExceeded, UnsupportedPattern
@@ -87,8 +88,8 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A terminal. ``entry``, ``end``: its first and last place in the program. ``words``: terminals that are fixed strings,
-    into which a lexeme of this one that equals them turns (keywords), in order."""
+    """A terminal. ``entry``, ``end``: its first and last place in the program. ``words``: terminals that are fixed
+    strings, into which a lexeme of this one that equals them turns (keywords), in order."""
 
     name: str
     entry: int
@@ -96,14 +97,29 @@ class Pattern:
     words: tuple[Pattern, ...] = ()
 
 
-@dataclass(frozen=True)
 class Lexemes:
-    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds after them."""
+    """The texts of ``language`` are lexemes of the terminal ``pattern``, taken for ``name``; ``after`` holds after.
 
-    pattern: str
-    name: str
-    after: Text
-    language: Rx
+    Many are only counted: the language is made when it is asked for.
+    """
+
+    def __init__(self, pattern: str, name: str, after: Text, language: Rx | Callable[[], Rx]) -> None:
+        self.pattern, self.name, self.after, self._source = pattern, name, after, language
+
+    @cached_property
+    def language(self) -> Rx:
+        """Not empty."""
+        return self._source() if callable(self._source) else self._source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lexemes) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    @property
+    def _content(self) -> tuple[str, str, Text, Rx]:
+        return self.pattern, self.name, self.after, self.language
 
 
 class Scanner:
@@ -131,7 +147,7 @@ class Scanner:
                 ends.setdefault(exit, []).append(number)
         ends = {exit: numbers for exit, numbers in ends.items() if self._can_be_kept(exit[2])}
         graph = _Graph([[(ranges, nodes[target]) for ranges, target in self._moves[node]] for node in nodes])
-        return [Lexemes(*exit, graph.language(numbers)) for exit, numbers in ends.items()]
+        return [Lexemes(*exit, partial(graph.language, numbers)) for exit, numbers in ends.items()]
 
     def _start(self, text: Text) -> Node:
         threads = self.machine.begin([pattern.entry for pattern in self.patterns], text.behind)
@@ -213,9 +229,9 @@ class _Graph:
 
 
 class FreeScanner(Scanner):
-    """One pattern whose shorter lexemes count too: Lark's ``dynamic_complete`` matches again in what it has matched, cut
-    off at each place. So a lexeme is the match, or what the pattern would prefer if the text ended behind it, where there
-    is a match that is not shorter."""
+    """One pattern whose shorter lexemes count too: Lark's ``dynamic_complete`` matches again in what it has matched,
+    cut off at each place. So a lexeme is the match, or what the pattern would prefer if the text ended behind it,
+    where there is a match that is not shorter."""
 
     def __init__(self, machine: Machine, patterns: Sequence[Pattern]) -> None:
         super().__init__(machine, patterns)

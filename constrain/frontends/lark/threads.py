@@ -2,8 +2,8 @@
 
 A thread is a place in the program and *claims*: what a look-ahead that it has passed says about the text from there
 on. ``never`` are threads none of which may match, ``some`` sets of threads of which one must. Claims read along
-with the thread, also after it has matched (``DONE``), until they are settled or the text ends. So whether a match counts
-may become known later; a match without claims is definite, and cuts off all threads that are less preferred.
+with the thread, also after it has matched (``DONE``), until they are settled or the text ends. So whether a match
+counts may become known later; a match without claims is definite, and cuts off all threads that are less preferred.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ _NO_ROUNDS: frozenset[int] = frozenset()
 
 
 class Claims(NamedTuple):
+    """None of ``never`` may match; of each set in ``some`` one must."""
+
     never: frozenset[Thread]
     some: frozenset[frozenset[Thread]]
 
 
 class Thread(NamedTuple):
+    """A place in the program, or ``DONE``, and what is claimed about the text from here on."""
+
     place: int
     claims: Claims
 
