@@ -46,6 +46,13 @@ def parser(name: str, kind: str | None = None) -> lark.Lark:
     return lark.Lark(source(name), parser=kind, strict=kind == "lalr")
 
 
+@cache
+def python_by_lalr() -> lark.Lark:
+    """Python's grammar for long texts: Earley takes minutes. LALR reads less, statements that begin with a call of a
+    function ``match`` for instance."""
+    return lark.Lark(source("python"), **(options("python") | {"parser": "lalr"}))
+
+
 def parses(grammar: lark.Lark, text: str) -> bool:
     """Indentation is the business of a post-lexer, which has an error of its own.
 
