@@ -12,9 +12,10 @@ from random import Random
 
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
-from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Literal, Repeat, Seq, Token
+from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Literal, Repeat, Seq, Terminal, Token
 from constrain.ir.lexing import Lexing, Way
 from constrain.members.choices import RandomChoices
+from constrain.members.strings import strings_of
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -83,10 +84,20 @@ class _Loose:
 
     def blank(self) -> Expr | None:
         """The shortest of what may be skipped."""
-        from constrain.members.expansion import Language  # which begins here
-
-        texts = []
-        for way in self.lexing.blanks(self.lexing.first):
-            assert way.body is not None
-            texts.append(Language(Grammar("blank", {"blank": way.body})).member(RandomChoices(Random(0)), 0))
+        texts = [_shortest(way.body) for way in self.lexing.blanks(self.lexing.first)]
         return Literal(min(texts, key=len)) if texts else None
+
+
+def _shortest(body: Expr | None) -> bytes:
+    """A shortest lexeme."""
+    match body:
+        case Literal():
+            return body.data
+        case Terminal():
+            strings = strings_of(body)
+            return strings.spell(strings.choose(RandomChoices(Random(0)), 0))
+        case Seq():
+            return b"".join(map(_shortest, body.parts))
+        case Choice():
+            return min(map(_shortest, body.parts), key=len)
+    raise TypeError(f"not a lexeme: {body!r}")

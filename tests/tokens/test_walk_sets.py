@@ -13,6 +13,7 @@ from strategies import random_grammar, random_vocabulary
 import constrain
 from constrain.bits import allocate
 from constrain.errors import GrammarError
+from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import Grammar
 from constrain.testing import byte_vocabulary
 from constrain.tokens.beginnings import MASKS
@@ -100,7 +101,7 @@ def check_text(automata: list[PushdownAutomaton], text: bytes) -> None:
 
 def test_masks_do_not_depend_on_caches() -> None:
     vocabulary = byte_vocabulary(*PIECES)
-    grammar = constrain.lark(STATEMENTS)
+    grammar = spelled_out(constrain.lark(STATEMENTS))
     off, on, tiny, usual = (variant(grammar, vocabulary, bounds) for bounds in (NOWHERE, EVERYWHERE, TINY, {}))
     for text in TEXTS:
         check_text([off, on, tiny, usual], text.encode())
@@ -113,7 +114,7 @@ def test_masks_do_not_depend_on_caches() -> None:
 @pytest.mark.parametrize("source", AMBIGUOUS)
 def test_ambiguous_grammars_equal_the_twin(source: str, bounds: dict[str, int]) -> None:
     vocabulary = byte_vocabulary(b"ab", b"aa", b"ba", b"abc", b"()", b"))", b"((", b")(", b"cb")
-    grammar, rng = constrain.lark(source), random.Random(source)
+    grammar, rng = spelled_out(constrain.lark(source)), random.Random(source)
     automaton, twin = variant(grammar, vocabulary, bounds), NaiveAutomaton(grammar, vocabulary)
     tokens = [t for t in range(vocabulary.width) if t > 255 or t in b"abc()"]
     for _ in range(4):
@@ -169,7 +170,7 @@ def test_objects_with_sets_everywhere() -> None:
 def test_more_masks_than_are_remembered() -> None:
     """Rows are given up and made again, and one that is there is copied without a visit."""
     vocabulary = byte_vocabulary(b"xx")
-    counted = variant(constrain.lark('start: "x" start "y" | "x" "y"'), vocabulary, EVERYWHERE)
+    counted = variant(spelled_out(constrain.lark('start: "x" start "y" | "x" "y"')), vocabulary, EVERYWHERE)
     state, states = counted.start(), []
     for _ in range(2 * MASKS):
         states.append(state)
