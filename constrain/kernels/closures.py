@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.intern import find_pair, mix, publish
 from constrain.kernels.jit import helper
 from constrain.kernels.layout import G_FULL, GA, GN, NOT_KNOWN
 from constrain.kernels.pointers import i32, room
@@ -17,13 +17,7 @@ from constrain.kernels.pointers import i32, room
 def find_closure(g: Any, pc: Any, stack: Any) -> Any:
     """The number of a closure; if it is not there, minus the free slot for it, minus one."""
     table, pcs, stacks = i32(g, GA.closure_table), i32(g, GA.X_PC), i32(g, GA.X_STACK)
-    slot = find(room(g, GA.closure_table), mix(mix(59, pc), stack))
-    while table[slot] != 0:
-        item = table[slot]
-        if pcs[item] == pc and stacks[item] == stack:
-            return item
-        slot = (slot + 1) & (room(g, GA.closure_table) - 1)
-    return -1 - slot
+    return find_pair(table, room(g, GA.closure_table), pcs, stacks, pc, stack, mix(mix(59, pc), stack))
 
 
 @helper

@@ -25,6 +25,19 @@ def find(size: Any, key: Any) -> Any:
 
 
 @inline
+def find_pair(table: Any, size: Any, lefts: Any, rights: Any, left: Any, right: Any, key: Any) -> Any:
+    """The number of the item (left, right) of a table of ``size`` slots; if it is not there, minus the free slot for
+    it, minus one."""
+    slot = find(size, key)
+    while table[slot] != 0:
+        item = table[slot]
+        if lefts[item] == left and rights[item] == right:
+            return item
+        slot = (slot + 1) & (size - 1)
+    return -1 - slot
+
+
+@inline
 def publish(hashes: Any, table: Any, slot: Any, item: Any, key: Any) -> None:
     """Make a complete item findable."""
     hashes[item] = key

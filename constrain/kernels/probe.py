@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constrain.kernels.intern import find, mix, publish
+from constrain.kernels.intern import find_pair, mix, publish
 from constrain.kernels.jit import helper
 from constrain.kernels.layout import G_FULL, GA, GN, NOT_KNOWN
 from constrain.kernels.pointers import i32, room
@@ -19,13 +19,7 @@ from constrain.kernels.pointers import i32, room
 def find_probe(g: Any, pc: Any, stack: Any) -> Any:
     """The number of what is known of a place; if nothing is, minus the free slot for it, minus one."""
     table, pcs, stacks = i32(g, GA.probe_table), i32(g, GA.F_PC), i32(g, GA.F_STACK)
-    slot = find(room(g, GA.probe_table), mix(mix(53, pc), stack))
-    while table[slot] != 0:
-        item = table[slot]
-        if pcs[item] == pc and stacks[item] == stack:
-            return item
-        slot = (slot + 1) & (room(g, GA.probe_table) - 1)
-    return -1 - slot
+    return find_pair(table, room(g, GA.probe_table), pcs, stacks, pc, stack, mix(mix(53, pc), stack))
 
 
 @helper

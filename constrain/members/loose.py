@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from constrain.automata.lexed import SMALL_PRODUCT
 from constrain.errors import LimitExceeded
 from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import EMPTY, NEVER, Choice, Expr, Grammar, Literal, Repeat, Seq, Terminal, Token
@@ -20,7 +21,6 @@ from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 SMALL = 60  # rules of a grammar whose product is made
-SMALL_PRODUCT = 3_000
 MOST_CONTEXTS = 1_000  # looked at for a token
 
 
