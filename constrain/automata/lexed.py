@@ -152,6 +152,8 @@ def _add_first(expr: Expr, known: Mapping[str, Set[int]], nulls: set[str], found
 
 def _hidden_recursion(grammar: Grammar, lexing: Lexing) -> bool:
     """Is there left recursion behind tokens that read nothing?"""
+    if lexing.empty <= {lexing.end}:
+        return False  # without a look at the rules, which may be waiting
     if not any(type(node) is Token and node.number in lexing.empty for e in grammar.rules.values() for node in walk(e)):
         return False
     bare = {name: _without(body, lexing) for name, body in grammar.rules.items()}
