@@ -26,7 +26,7 @@ LADDER = (
     ("__init__",),
     ("mask",),
     ("adapters",),
-    ("records",),
+    ("records", "sampling"),
     ("extract", "journal"),
     ("cli",),
     ("__main__",),
