@@ -51,7 +51,8 @@ def sample(
     report: Callable[[int], None] | None = None,
     **options: Any,
 ) -> Samples:
-    """``n`` texts of ``grammar`` by ``model``, distributed as the model's own law given that the text is in the grammar.
+    """``n`` texts of ``grammar`` by ``model``, distributed as the model's own law given that the text is in the
+    grammar.
 
     ``model``       a causal language model of transformers, or any ``LanguageModel`` (then ``prompt`` is ``None``).
     ``tokenizer``   what ``constrain.vocabulary`` reads, or a ``Vocabulary``.
@@ -66,8 +67,8 @@ def sample(
     ``max_bytes``   memory for what is known about prefixes.
     ``options``     of the method.
 
-    For several calls on one prompt make a ``Sampler``, which remembers. Raises ``ValueError`` for arguments that make no
-    sense, and what compiling a grammar raises.
+    For several calls on one prompt make a ``Sampler``, which remembers. Raises ``ValueError`` for arguments that make
+    no sense, and what compiling a grammar raises.
     """
     sampler = Sampler(
         model, tokenizer, prompt, grammar, max_tokens=max_tokens, predicate=predicate, temperature=temperature,
