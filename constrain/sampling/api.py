@@ -7,11 +7,12 @@ from typing import Any
 
 from constrain.ir.grammar import Grammar
 from constrain.sampling.auto import auto
-from constrain.sampling.causal import CausalModel, Prompt, read_prompt
+from constrain.sampling.causal import CausalModel
 from constrain.sampling.drawing import asap, exact, importance, mask
 from constrain.sampling.model import LanguageModel
 from constrain.sampling.predicate import Predicate
 from constrain.sampling.problem import Problem
+from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach
 from constrain.sampling.results import Samples
 from constrain.sampling.target import Target
@@ -132,7 +133,7 @@ def _language_model(model: Any, tokenizer: Any, prompt: Prompt | None) -> Langua
         return model  # type: ignore[no-any-return]
     if prompt is None:
         raise ValueError("a prompt is needed: text, chat messages, or token ids")
-    return CausalModel(model, read_prompt(tokenizer, prompt))
+    return CausalModel(model, encode_prompt(tokenizer, prompt))
 
 
 def _vocabulary(tokenizer: Any, model: Any) -> Vocabulary:
