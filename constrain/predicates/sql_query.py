@@ -17,7 +17,7 @@ from constrain.sql.database import only_reading
 from constrain.sql.schema import DatabaseError, open_readonly
 
 UNFINISHED = " '"
-REACHED = "unrecognized token: \"'\""
+REACHED = 'unrecognized token: "\'"'
 ENDED = "one statement at a time"  # Python's module says so when text follows the statement
 NO_SUCH = "no such table"
 REMEMBERED = 1024  # names of tables, or of none
