@@ -81,7 +81,7 @@ def _function(validator: object) -> tuple[Validator, bool]:
         if callable(method):
             return method, reads_text
     if not callable(validator):
-        hint = "for a JSON Schema, constrain.json_schema(schema) as a grammar, or jsonschema's Draft202012Validator(schema)"
+        hint = "for a JSON Schema: constrain.json_schema(schema) as a grammar, or Draft202012Validator(schema) here"
         raise ValueError(
             f"a validator is a function of a value, or has is_valid, not {type(validator).__name__}: {hint}"
         )

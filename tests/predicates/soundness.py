@@ -11,7 +11,7 @@ from constrain.predicates import Predicate
 def rejected_beginnings(
     predicate: Predicate, texts: Iterable[bytes], rng: random.Random, most: int = 40
 ) -> list[bytes]:
-    """Beginnings of accepted texts that the predicate rejects: at most ``most`` of each text are tried, and the whole."""
+    """Beginnings of accepted texts that the predicate rejects; ``most`` of each text are tried, and the whole."""
     found = []
     for text in texts:
         if predicate.complete_ok(text):

@@ -107,7 +107,21 @@ def test_beginnings_of_all_short_texts() -> None:
     assert rejected_beginnings(SYNTAX, (text.encode() for text in texts), random.Random(1)) == []
 
 
-PIECES = ["C", "c", "N", "n", "O", "F", "S", "Cl", "Br", "B", "[Fe]", "[H]", "[C@H]", "[nH]", "[N+]", "[O-]", "(", ")", ")", "(", "1", "2", "1", "=", "#", "$", ".", "/", "\\", ":", "~", "-", "->", "<-", "%10", "*"]
+PIECES = [
+    *"CcNnOFSB()()121=#$./:~-*",
+    "\\",
+    "Cl",
+    "Br",
+    "[Fe]",
+    "[H]",
+    "[C@H]",
+    "[nH]",
+    "[N+]",
+    "[O-]",
+    "->",
+    "<-",
+    "%10",
+]
 
 
 @pytest.mark.parametrize("predicate", [MOLECULE, SYNTAX], ids=["molecules", "syntax"])
