@@ -152,7 +152,7 @@ def awrs_step(
     ``estimator``    ``"recursive"``, ``"roulette"``, ``"geometric"``, ``"auto"`` or ``"two_loop"`` (see the module).
     ``accepts``      for ``"geometric"`` and ``"auto"``: accepted draws that end the step, at least 2.
     ``max_rejects``  give up (no token, weight zero) at this many rejects, at least 1; the weights of the tokens that
-                     do come stay unbiased for it. Not for ``"two_loop"``, which has no unbiased form with a cap.
+                     do come make up for it. Not for ``"two_loop"``, whose weight is unbiased only without.
     ``known``        int8 ``[n]`` of verdicts that are known: 1 accepted, 0 rejected, -1 not known. What is known to be
                      rejected is taken out first, what is known to be accepted costs no call and (in ``"recursive"``,
                      ``"roulette"`` and mostly ``"auto"``) counts exactly: with all verdicts known the weight is exact.

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 import pytest
+
 from benchmarks import awrs_bench
 from benchmarks.awrs_bench import Walk
-
 from constrain.sampling.awrs import ESTIMATORS
 
 
