@@ -54,9 +54,10 @@ class Record:
     @property
     def off(self) -> str:
         """Mean weight over Z, and how many standard errors that is from one."""
-        error = statistics.stdev(self.weights) / math.sqrt(len(self.weights))
-        mean = statistics.mean(self.weights)
-        return f"{mean:.3f} ({(mean - 1) / error if error > 1e-12 else 0.0:+.1f})"
+        mean, spread = statistics.mean(self.weights), statistics.stdev(self.weights)
+        if spread < 1e-9 * mean or not mean:
+            return f"{mean:.3f} (all equal)"
+        return f"{mean:.3f} ({(mean - 1) / spread * math.sqrt(len(self.weights)):+.1f})"
 
     @property
     def relative_variance(self) -> float:
