@@ -24,6 +24,7 @@ GOLDEN = 0.6180339887498949  # multiples of it, modulo one, lie far apart: ids f
 # The most that two computations of one law may differ, in total variation: rounding grows with depth. Attention by
 # "eager" takes its softmax in float32 whatever the model's own format.
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+WIDEST = max(TOLERANCES.values())
 CONTRAST = 10  # laws after different texts must differ by this many times what one law differs by
 
 
@@ -51,31 +52,30 @@ def examine(forward: Forward) -> Examination:
 
 
 def _check_causal(forward: Forward, ids: Text) -> None:
+    """What follows, and what a batch is padded with, must not change a law: that goes for plain passes too."""
     plain = PlainReader(forward, ids[:LENGTH], Usage())
-    [alone], [first, *_] = plain.read([Request(())])[0], plain.read([Request((), ids[LENGTH:])])[0]
-    if distance(alone, first) > TOLERANCES.get(forward.dtype, max(TOLERANCES.values())):
+    [[alone]] = plain.read([Request(())])
+    [[padded], [followed, *_]] = plain.read([Request(()), Request((), ids[LENGTH:])])
+    if max(distance(alone, padded), distance(alone, followed)) > TOLERANCES.get(forward.dtype, WIDEST):
         raise ValueError("the model's law after a text depends on what comes later: it is not a causal model")
 
 
 def _compare(forward: Forward, prompt: Text, x: int, y: int, z: int) -> Examination:
     tree = TreeReader(forward, prompt, Usage(), max_bytes=2 * LENGTH, entry_bytes=1)
-    plain = PlainReader(forward, prompt, Usage())
     calls = [
         [Request(())],
         [Request((x,), (y,)), Request((y,), (x,))],
         [Request((y, x), (z,)), Request((x, y), (z, x)), Request((y,))],
     ]
-    read = [
-        (laws, plain.read([request])[0]) for call in calls for request, laws in zip(call, tree.read(call), strict=True)
-    ]
-    error = max(distance(row, other) for laws, others in read for row, other in zip(laws, others, strict=True))
-    (_, forks), (_, sisters) = read[1:3]
-    contrast = min(distance(row, other) for row in forks for other in sisters)
+    read = [laws for call in calls for laws in tree.read(call)]
+    own = PlainReader(forward, prompt, Usage()).read([request for call in calls for request in call])
+    error = max(map(distance, np.concatenate(read), np.concatenate(own)))
+    contrast = min(distance(row, other) for row in own[1] for other in own[2])
     return Examination(_verdict(error, contrast, forward.dtype), tree.cache.entry_bytes)
 
 
 def _verdict(error: float, contrast: float, dtype: torch.dtype) -> str | None:
-    if error > TOLERANCES.get(dtype, max(TOLERANCES.values())):
+    if error > TOLERANCES.get(dtype, WIDEST):
         return f"laws by a tree differ from its own by {error:.2g} in total variation"
     if CONTRAST * error > contrast:
         return f"laws by a tree differ from its own by {error:.2g}, and laws after different texts by {contrast:.2g}"
