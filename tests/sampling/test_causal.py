@@ -295,7 +295,7 @@ def test_a_model_that_sees_sister_branches_is_found_out(monkeypatch: pytest.Monk
     np.testing.assert_allclose(causal.laws([request])[0], Oracle(tiny("llama")).laws(request), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("family", ["qwen2_mixed", "gemma3", "mistral"])
+@pytest.mark.parametrize("family", ["qwen2_mixed", "gemma3", "llama4", "mistral"])
 def test_a_window_that_is_not_kept_is_found_out(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "limit_reach", lambda seen, *_: seen)
     causal = CausalModel(tiny(family), PROMPT)
