@@ -6,7 +6,9 @@ probability ``min(1, P(y) g(x|y) / (P(x) g(y|x)))`` (Metropolis-Hastings), else 
 
     ``g(y|x) = sum_{t <= common(x, y)} r_x(t) prod_{i >= t} q(y_i | y_<i)``,
 
-with ``q`` the masked law. The proposals differ in the law ``r_x`` of the cut:
+with ``q`` the masked law. (The cuts below weigh a place by what stands before it alone; for such the sums have one
+factor in both directions, which cancels. Any other law of the cut would need it, so it is counted.) The
+proposals differ in the law ``r_x`` of the cut:
 
 * *uniform* over the tokens of ``x``, its end included;
 * *priority*: in proportion to ``exp(H_t) - 1``, with ``H_t`` the entropy of the masked law at ``t`` in nats: where more

@@ -20,6 +20,7 @@ from constrain.sampling.target import Target
 from constrain.sampling.trie import Trie
 from constrain.tokens.pushdown import PushdownAutomaton
 
+OFTEN = 50  # runs in which a text must be drawn, for the mean of its weights to be nearly normal
 TOKENS = (b"a", b"b", b"ab")
 LAW = bigram(
     [
@@ -33,23 +34,33 @@ OTHER_LAW = bigram(
     [[Fraction(n, 20) for n in row] for row in ([1, 9, 3, 3, 4], [2, 9, 3, 2, 4], [9, 2, 1, 4, 4], [3, 6, 3, 4, 4])]
 )
 OTHER = World("other", TOKENS, WORLD.pattern, WORLD.max_tokens, OTHER_LAW, ends=2)
-WANTED = World("wanted", TOKENS, "a?b?a?b?(ab)?", 3, LAW, ends=2)  # within ANYTHING: what a program wants of it
+WANTED = World("wanted", TOKENS, "(ab)*a?|b", 3, LAW, ends=2)  # within ANYTHING: what a program wants of it
 
 
 @dataclass
 class Program:
-    """Wants the members of a world, and says no to a beginning as soon as none begins so. ``asked`` is what it was asked."""
+    """Wants the members of a world, and says no to a beginning as soon as none begins so; notes what it was asked."""
 
     world: World
     asked: list[tuple[str, bytes]] = field(default_factory=list)
 
     def prefix_ok(self, text: bytes) -> bool:
         self.asked.append(("prefix", text))
-        return any(self.world.text(member).startswith(text) for member in self.world.members)
+        return text in beginnings(self.world)
 
     def complete_ok(self, text: bytes) -> bool:
         self.asked.append(("whole", text))
-        return any(self.world.text(member) == text for member in self.world.members)
+        return text in wholes(self.world)
+
+
+@cache
+def wholes(world: World) -> frozenset[bytes]:
+    return frozenset(map(world.text, world.members))
+
+
+@cache
+def beginnings(world: World) -> frozenset[bytes]:
+    return frozenset(text[:i] for text in wholes(world) for i in range(len(text) + 1))
 
 
 @cache
@@ -64,7 +75,15 @@ def trie(world: World, predicate: Program | None = None, reach: bool = True, **o
     return Trie(world.model(), Target(compiled, world.max_tokens, predicate, near if reach else None), **options)
 
 
-def solve(method: Callable[..., Samples], known: Trie, n: int, seed: int = 0, slots: int = 16, budget: int | None = None, **options: Any) -> Samples:  # fmt: skip
+def solve(
+    method: Callable[..., Samples],
+    known: Trie,
+    n: int,
+    seed: int = 0,
+    slots: int = 16,
+    budget: int | None = None,
+    **options: Any,
+) -> Samples:
     return method(Problem(known, n, seed, slots, budget), **options)
 
 
@@ -83,11 +102,18 @@ def weighted(samples: Samples, count: int) -> dict[Ids, float]:
 
 
 def properly_weighted(runs: Iterable[Mapping[Ids, float]], masses: Mapping[Ids, Fraction]) -> float:
-    """``E[mean of W 1{x = w}] = P(w)`` for every ``w``, and nothing else is drawn: the least p-value of all, times their
-    number (Bonferroni)."""
+    """``E[mean of W 1{x = w}] = P(w)`` for every ``w``, and nothing else is drawn.
+
+    The least p-value of all, times their number (Bonferroni). Texts that are too rare for a test are put together."""
     runs = list(runs)
     assert all(set(run) <= set(masses) for run in runs)
-    p_values = [mean_is([run.get(ids, 0.0) for run in runs], float(mass)) for ids, mass in masses.items() if mass]
+    often = [[ids] for ids in masses if sum(ids in run for run in runs) >= OFTEN]
+    rare = [ids for ids in masses if [ids] not in often]
+    cells = [*often, rare] if rare else often
+    p_values = [
+        mean_is([sum(run.get(ids, 0.0) for ids in cell) for run in runs], float(sum(masses[ids] for ids in cell)))
+        for cell in cells
+    ]
     return min(p_values) * len(p_values)
 
 

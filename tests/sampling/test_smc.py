@@ -31,20 +31,19 @@ from constrain.sampling.particles import Particle, Steps
 from constrain.sampling.resampling import SCHEMES, effective_size, residual, stratified, systematic
 from constrain.sampling.results import Samples
 from constrain.sampling.sis import awrs
-from constrain.sampling.smc import Population
 
-RUNS = 400
-COUNT = 5  # particles
+RUNS = 500
+COUNT = 6  # particles
 SURE = 1e-12  # a mutation is caught beyond all doubt
 
 
-def runs(method: Any, predicate: bool, reach: bool = True, count: int = COUNT, reuse: int = 3, **options: Any) -> Iterator[Samples]:  # fmt: skip
+def runs(method: Any, predicate: bool, reach: bool = True, reuse: int = 3, **options: Any) -> Iterator[Samples]:
     """Runs with different seeds; a trie serves a few of them, so that it is met fresh and with knowledge."""
     world = ANYTHING if predicate else WORLD
     for seed in range(RUNS):
         if seed % reuse == 0:
             known = trie(world, Program(WANTED) if predicate else None, reach)
-        yield solve(method, known, count, seed, **options)
+        yield solve(method, known, COUNT, seed, **options)
 
 
 def lookahead(text: bytes) -> float:
@@ -152,7 +151,8 @@ def test_thresholds_decide_when_to_resample() -> None:
     never = solve(smc.smc, trie(WORLD), 30, ess=0.0)
     always = solve(smc.smc, trie(WORLD), 30, ess=1.0)
     assert never.facts["resamplings"] == []
-    assert always.facts["resamplings"] == list(range(1, len(always.facts["ess"])))
+    uneven = [step for step, share in enumerate(always.facts["ess"][:-1], 1) if share < 1.0]  # at the end: for nothing
+    assert always.facts["resamplings"] == uneven != []
     assert all(0 < share <= 1 + 1e-12 for share in always.facts["ess"])
     assert never.facts["log_z"][-1] == never.certificate.log_z
 
@@ -202,7 +202,7 @@ def test_particles_are_those_asked_for() -> None:
 def test_nothing_wanted() -> None:
     dead = World("dead", TOKENS, "a", 3, bigram([[0, 1, 0, 0], *[[0, 0, 0, 1]] * 3]))
     for options in ({}, {"twist": "trie"}):
-        found = solve(smc.smc, trie(dead), 4, **options)  # type: ignore[arg-type]
+        found = solve(smc.smc, trie(dead), 4, **options)
         assert (len(found), found.missing, found.certificate.log_z) == (0, 4, -inf)
     assert solve(awrs, trie(dead), 4).missing == 4
 
@@ -217,14 +217,16 @@ def test_twists_and_critics_that_make_no_sense() -> None:
 def test_weights_are_proper_in_few_slots_and_little_memory() -> None:
     known = trie(WORLD, reach=False, max_bytes=3000)
     found = [solve(awrs, known, COUNT, seed, slots=2) for seed in range(RUNS)]
-    assert known.bytes < 12_000 < sum(1 for _ in range(RUNS)) * COUNT * 100
+    roomy = trie(WORLD, reach=False)
+    solve(awrs, roomy, COUNT * RUNS)
+    assert 2 * known.bytes < roomy.bytes
     assert properly_weighted((weighted(run, COUNT) for run in found), WORLD.mass) > ALPHA
 
 
 # ---- mutations ---------------------------------------------------------------------------------------------
 
 
-def caught(monkeypatch: pytest.MonkeyPatch | None = None, predicate: bool = False, **options: Any) -> float:
+def caught(predicate: bool = False, **options: Any) -> float:
     done = list(runs(smc.smc, predicate, particles=COUNT, **options))
     world = WANTED if predicate else WORLD
     return properly_weighted((weighted(run, COUNT) for run in done), world.mass)
@@ -255,14 +257,12 @@ def test_a_forgotten_end_of_sequence_is_caught(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("weights", ["none", "own"])
 def test_wrong_weights_after_resampling_are_caught(monkeypatch: pytest.MonkeyPatch, weights: str) -> None:
-    resample = Population._resample
+    def careless(each: Any, **changes: Any) -> Any:
+        if isinstance(each, Particle):
+            changes = {"log_weight": 0.0} if weights == "none" else {}
+        return replace(each, **changes)
 
-    def careless(self: Population, rng: np.random.Generator) -> None:
-        resample(self, rng)
-        for place, particle in enumerate(self.particles):
-            particle.log_weight = 0.0 if weights == "none" else self.log_weights[place] + 0.1 * particle.origin
-
-    monkeypatch.setattr(Population, "_resample", careless)
+    monkeypatch.setattr(smc, "replace", careless)
     assert caught(ess=0.9) < SURE
 
 
