@@ -109,10 +109,13 @@ def test_forced_text_is_asked_about_in_one_call() -> None:
     trie.expand([trie.root])
     assert model.requests == [Request((), (8, 9, 6))]  # "SEL" "ECT" " "; what touches the end of the forced text is left open
     bound = trie.root.bound
-    node = trie.child(trie.child(trie.root, 8), 9)
-    assert trie.root.bound == bound  # what was foreseen changes no bound before it is visited
-    trie.expand([trie.root.law.children[8], node])  # type: ignore[union-attr]
-    assert model.usage.calls == 1 and node.law is not None
+    node = trie.root
+    for token in (8, 9, 6):
+        assert trie.root.bound == bound  # what was foreseen changes no bound before it is visited
+        node = trie.child(node, token)
+        trie.expand([node])
+        assert node.law is not None
+    assert model.usage.calls == 1
 
 
 def test_forced_text_changes_no_law() -> None:
