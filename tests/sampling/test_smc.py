@@ -200,7 +200,7 @@ def test_particles_are_those_asked_for() -> None:
 
 
 def test_nothing_wanted() -> None:
-    dead = World("dead", TOKENS, "a", 3, bigram([[0, 1, 0, 0], *[[0, 0, 0, 1]] * 3]))
+    dead = World("dead", TOKENS, "a", 3, bigram([0, 1, 0, 0], *[[0, 0, 0, 1]] * 3))
     for options in ({}, {"twist": "trie"}):
         found = solve(smc.smc, trie(dead), 4, **options)
         assert (len(found), found.missing, found.certificate.log_z) == (0, 4, -inf)
