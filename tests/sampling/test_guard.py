@@ -60,7 +60,7 @@ def difference(p: dict[Any, float], q: dict[Any, float]) -> float:
 def test_a_bound_that_holds_gives_the_target(slack: float, draws: str) -> None:
     # ASAp's weights are at most those of unmasked draws, which may exceed those of masked ones.
     bound = max(WORLD.mass[ids] / OTHER.mass[ids] for ids in WORLD.members) if draws == "asap" else BOUND
-    found = run(1500, beta=slack * float(bound) * (1 + 1e-12), draws=draws)
+    found = run(700, beta=slack * float(bound) * (1 + 1e-12), draws=draws)
     assert found.guarantee == "exact, independent"
     assert not found.notes
     assert {each.log_weight for each in found} == {0.0}
@@ -70,7 +70,7 @@ def test_a_bound_that_holds_gives_the_target(slack: float, draws: str) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.1])
 def test_a_bound_that_does_not_hold_gives_the_clipped_law_and_weights_that_mend_it(share: float) -> None:
     beta = share * float(BOUND)
-    found = run(3000, beta=beta)
+    found = run(2000, beta=beta)
     assert found.guarantee == "asymptotic"
     assert "no bound" in found.notes[0]
     law = clipped(beta)
@@ -193,10 +193,11 @@ def test_scores_go_on_from_what_is_known() -> None:
 
 
 def test_little_memory_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = run(60, beta=float(BOUND))
     monkeypatch.setattr("constrain.sampling.scoring.MOST_NUMBERS", 1)
-    found = run(60, beta=float(BOUND), known=trie(WORLD, max_bytes=3000))
-    assert [each.tokens for each in found] == [each.tokens for each in expected]
+    small = trie(WORLD, max_bytes=3000)
+    found = run(400, beta=float(BOUND) * (1 + 1e-12), known=small)
+    assert small.bytes <= 3000 < 400 * len(WORLD.children)
+    assert goodness_of_fit(members(found), target()) > ALPHA
 
 
 # ---- mutations ---------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def test_a_forgotten_end_of_sequence_is_caught(monkeypatch: pytest.MonkeyPatch) 
         return [(log_p - end, log_mask) for (log_p, log_mask), end in zip(right(known, texts), ends, strict=True)]
 
     monkeypatch.setattr(module, "score", forgetful)
-    found = run(1500, beta=float(BOUND) * 20)
+    found = run(4000, beta=float(BOUND) * 2)
     assert goodness_of_fit(members(found), target()) < 1e-12
 
 
@@ -230,7 +231,7 @@ def test_coins_that_look_at_other_weights_are_caught(monkeypatch: pytest.MonkeyP
         ]
 
     monkeypatch.setattr(module.Source, "draw", swapped)
-    found = run(1500, beta=float(BOUND))
+    found = run(800, beta=float(BOUND))
     assert goodness_of_fit(members(found), target()) < 1e-12
 
 
