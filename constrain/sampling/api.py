@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from constrain.ir.grammar import Grammar
+from constrain.predicates.base import Predicate
 from constrain.sampling.auto import auto
 from constrain.sampling.causal import CausalModel
 from constrain.sampling.drawing import asap, exact, importance, mask
 from constrain.sampling.guard import guard
 from constrain.sampling.mcmc import mcmc
 from constrain.sampling.model import LanguageModel
-from constrain.predicates.base import Predicate
 from constrain.sampling.problem import Problem
 from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach

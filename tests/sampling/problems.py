@@ -22,17 +22,10 @@ from constrain.tokens.pushdown import PushdownAutomaton
 
 OFTEN = 50  # runs in which a text must be drawn, for the mean of its weights to be nearly normal
 TOKENS = (b"a", b"b", b"ab")
-LAW = bigram(
-    [
-        [Fraction(n, 20) for n in row]
-        for row in ([5, 2, 4, 8, 1], [6, 6, 2, 5, 1], [4, 6, 2, 6, 2], [8, 2, 2, 5, 3])  # two ends of text
-    ]
-)
+LAW = bigram([5, 2, 4, 8, 1], [6, 6, 2, 5, 1], [4, 6, 2, 6, 2], [8, 2, 2, 5, 3])  # two ends of text
 ANYTHING = World("anything", TOKENS, "[ab]*", 3, LAW, ends=2)
 WORLD = World("paths", TOKENS, "(ab)*a|b+|(ba)+", 4, LAW, ends=2)
-OTHER_LAW = bigram(
-    [[Fraction(n, 20) for n in row] for row in ([1, 9, 3, 3, 4], [2, 9, 3, 2, 4], [9, 2, 1, 4, 4], [3, 6, 3, 4, 4])]
-)
+OTHER_LAW = bigram([4, 3, 4, 6, 3], [5, 6, 3, 4, 2], [5, 4, 3, 5, 3], [6, 3, 2, 6, 3])
 OTHER = World("other", TOKENS, WORLD.pattern, WORLD.max_tokens, OTHER_LAW, ends=2)
 WANTED = World("wanted", TOKENS, "(ab)*a?|b", 3, LAW, ends=2)  # within ANYTHING: what a program wants of it
 

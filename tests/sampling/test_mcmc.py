@@ -206,7 +206,7 @@ def test_budgets_are_shared_out_and_what_they_did_not_allow_is_said() -> None:
 
 
 def test_what_cannot_be_started_is_missing() -> None:
-    dead = World("dead", TOKENS, "a", 3, bigram([[0, 1, 0, 0], *[[0, 0, 0, 1]] * 3]))
+    dead = World("dead", TOKENS, "a", 3, bigram([0, 1, 0, 0], *[[0, 0, 0, 1]] * 3))
     found = solve(mcmc, trie(dead), 3)
     assert (len(found), found.missing, found.certificate.log_z) == (0, 3, -inf)
 

@@ -196,13 +196,13 @@ def test_particles_are_those_asked_for() -> None:
     assert solve(smc.smc, trie(WORLD), 12, budget=5).missing == 7
     for wrong in ({"particles": 0}, {"particles": 9, "budget": 8}, {"ess": 1.5}, {"resampling": "best"}):
         with pytest.raises(ValueError):
-            solve(smc.smc, trie(WORLD), 2, **wrong)  # type: ignore[arg-type]
+            solve(smc.smc, trie(WORLD), 2, **wrong)
 
 
 def test_nothing_wanted() -> None:
-    dead = World("dead", TOKENS, "a", 3, bigram([[0, 1, 0, 0], *[[0, 0, 0, 1]] * 3]))
-    for options in ({}, {"twist": "trie"}):
-        found = solve(smc.smc, trie(dead), 4, **options)
+    dead = World("dead", TOKENS, "a", 3, bigram([0, 1, 0, 0], *[[0, 0, 0, 1]] * 3))
+    for twist in (None, "trie"):
+        found = solve(smc.smc, trie(dead), 4, twist=twist)
         assert (len(found), found.missing, found.certificate.log_z) == (0, 4, -inf)
     assert solve(awrs, trie(dead), 4).missing == 4
 
