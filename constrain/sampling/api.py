@@ -7,11 +7,12 @@ from typing import Any
 
 from constrain.ir.grammar import Grammar
 from constrain.sampling.auto import auto
-from constrain.sampling.causal import CausalModel, Prompt, read_prompt
+from constrain.sampling.causal import CausalModel
 from constrain.sampling.drawing import asap, exact, importance, mask
 from constrain.sampling.model import LanguageModel
 from constrain.sampling.predicate import Predicate
 from constrain.sampling.problem import Problem
+from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach
 from constrain.sampling.results import Samples
 from constrain.sampling.target import Target
@@ -51,7 +52,8 @@ def sample(
     report: Callable[[int], None] | None = None,
     **options: Any,
 ) -> Samples:
-    """``n`` texts of ``grammar`` by ``model``, distributed as the model's own law given that the text is in the grammar.
+    """``n`` texts of ``grammar`` by ``model``, distributed as the model's own law given that the text is in the
+    grammar.
 
     ``model``       a causal language model of transformers, or any ``LanguageModel`` (then ``prompt`` is ``None``).
     ``tokenizer``   what ``constrain.vocabulary`` reads, or a ``Vocabulary``.
@@ -66,8 +68,8 @@ def sample(
     ``max_bytes``   memory for what is known about prefixes.
     ``options``     of the method.
 
-    For several calls on one prompt make a ``Sampler``, which remembers. Raises ``ValueError`` for arguments that make no
-    sense, and what compiling a grammar raises.
+    For several calls on one prompt make a ``Sampler``, which remembers. Raises ``ValueError`` for arguments that make
+    no sense, and what compiling a grammar raises.
     """
     sampler = Sampler(
         model, tokenizer, prompt, grammar, max_tokens=max_tokens, predicate=predicate, temperature=temperature,
@@ -131,7 +133,7 @@ def _language_model(model: Any, tokenizer: Any, prompt: Prompt | None) -> Langua
         return model  # type: ignore[no-any-return]
     if prompt is None:
         raise ValueError("a prompt is needed: text, chat messages, or token ids")
-    return CausalModel(model, read_prompt(tokenizer, prompt))
+    return CausalModel(model, encode_prompt(tokenizer, prompt))
 
 
 def _vocabulary(tokenizer: Any, model: Any) -> Vocabulary:

@@ -1,9 +1,9 @@
 """``auto``: the best guarantee that the budget allows, decided by looking at a few weighted draws.
 
-The pilot's draws are of the defensive mixture. They teach the trie and say how probable wanted texts are: an exact sample
-takes ``S(root) / Z`` walks. Where that many are within the budget, exact sampling it is. Otherwise, where the pilot's weights
-are even (an effective sample size above ``EVEN`` of their number), weighted draws; else particles, which are resampled
-on the way.
+The pilot's draws are of the defensive mixture. They teach the trie and say how probable wanted texts are: an exact
+sample takes ``S(root) / Z`` walks. Where that many are within the budget, exact sampling it is. Otherwise, where the
+pilot's weights are even (an effective sample size above ``EVEN`` of their number), weighted draws; else particles,
+which are resampled on the way.
 """
 
 from __future__ import annotations

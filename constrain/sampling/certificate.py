@@ -1,8 +1,8 @@
 """Certificates: what a set of draws says about ``Z``, about masking, and about itself.
 
-With ``g(w) = log P(w) - log q(w)`` for the masked law ``q``, conditioned on texts that are wanted (``q' = q / q(L)``), and
-target weights ``omega``: ``KL(q' || pi) = -log sum omega e^-g - E_q'[g]`` and ``KL(pi || q') = E_pi[g] + log sum omega e^-g``.
-Neither needs ``Z``, and both estimates are never negative.
+With ``g(w) = log P(w) - log q(w)`` for the masked law ``q``, conditioned on texts that are wanted (``q' = q / q(L)``),
+and target weights ``omega``: ``KL(q' || pi) = -log sum omega e^-g - E_q'[g]`` and ``KL(pi || q') = E_pi[g] + log sum
+omega e^-g``. Neither needs ``Z``, and both estimates are never negative.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ class Evidence:
 
 
 def certify(
-    trie: Trie, samples: Sequence[Sample], evidence: Evidence, usage: Usage, estimate: tuple[float, float] | None = None,
-    unbiased: bool = True,
-) -> Certificate:  # fmt: skip
+    trie: Trie, samples: Sequence[Sample], evidence: Evidence, usage: Usage, estimate: tuple[float, float] | None =
+    None, unbiased: bool = True, ) -> Certificate:  # fmt: skip
     """The certificate of ``samples``, weighted towards the target. ``estimate``: ``log Z`` and its relative error, if
     they are not the mean of the evidence's terms."""
     log_z, error = estimate or mean(evidence.terms)

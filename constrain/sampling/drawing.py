@@ -1,11 +1,12 @@
 """The methods that are one descent of the trie: mask, asap, importance, exact.
 
 * ``mask``: draws as masking makes them, each with its importance weight ``prod Z_u``.
-* ``asap``: adaptive sampling with approximate expected futures (Park et al. 2024, algorithm 1). Its draws come to follow the
-  target as more are made; with its weights they are properly weighted from the first. After the first updates what was
-  never visited is drawn too often, so single draws can be worse than masking's: see ``defensive``.
+* ``asap``: adaptive sampling with approximate expected futures (Park et al. 2024, algorithm 1). Its draws come to
+  follow the target as more are made; with its weights they are properly weighted from the first. After the first
+  updates what was never visited is drawn too often, so single draws can be worse than masking's: see ``defensive``.
 * ``importance``: ASAp and masking mixed, half and half, whose weights are at most twice masking's; self-normalised.
-* ``exact``: adaptive rejection with an early coin: each sample follows the target exactly, and independently of the others.
+* ``exact``: adaptive rejection with an early coin: each sample follows the target exactly, and independently of the
+  others.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def exact(problem: Problem) -> Samples:
         "exact, independent",
         (problem.sample(draw, 0.0) for draw in found),
         missing=missing,
-        # Over all walks, whose number depends on what they found. The first of each sample are so many as were asked for.
+        # Over all walks, whose number depends on what they found. The first of each sample are so many as were asked
+        # for.
         estimate=mean(draw.log_w for draw in draws),
         unbiased=False,
         log_z_unbiased=log_z,
@@ -71,6 +73,6 @@ def _explain_missing(problem: Problem, found: int, budget: int) -> str:
     if problem.trie.root.bound == -float("inf"):
         return "no text is wanted: the grammar has none within max_tokens that the model can write"
     return (
-        f"{found} of {problem.n} samples found in {budget} walks: allow more with budget=, or take a method whose samples "
-        "are weighted (importance, smc)"
+        f"{found} of {problem.n} samples found in {budget} walks: allow more with budget=, or take a method whose "
+        "samples are weighted (importance, smc)"
     )

@@ -43,9 +43,7 @@ class Problem:
 
     def draws(self, mode: Mode, n: int, phase: int, slots: int | None = None, budget: int | None = None) -> list[Draw]:
         """Walks in ``mode``, in the order in which they ended; all noted as evidence."""
-        descent = Descent(
-            self.trie, mode, n, lambda index: self.stream(phase, index), slots or self.slots, budget
-        )
+        descent = Descent(self.trie, mode, n, lambda index: self.stream(phase, index), slots or self.slots, budget)
         found: list[Draw] = []
         for draw in descent:
             found.append(draw)

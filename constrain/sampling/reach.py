@@ -25,7 +25,12 @@ class Reach:
     Cost: one ``advance`` for each state and allowed token. ``of`` gives up at a number of them.
     """
 
-    def __init__(self, transitions: dict[Hashable, tuple[npt.NDArray[np.int32], list[Hashable]]], fewest: dict[Hashable, int], ends: npt.NDArray[np.int32]) -> None:
+    def __init__(
+        self,
+        transitions: dict[Hashable, tuple[npt.NDArray[np.int32], list[Hashable]]],
+        fewest: dict[Hashable, int],
+        ends: npt.NDArray[np.int32],
+    ) -> None:
         self._fewest = fewest
         self._ends = ends
         self._ids = {state: ids for state, (ids, _) in transitions.items()}

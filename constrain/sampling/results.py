@@ -18,8 +18,8 @@ class Sample:
     """A text of the language. ``tokens`` with its end of sequence; ``log_p`` the model's log probability of them.
 
     ``log_weight`` is the log of its weight as a sample of the target: 0 where samples are exact; an importance
-    weight ``log P - log q`` where they are weighted. ``log_mask`` is the log probability with which masking alone would have
-    drawn these tokens.
+    weight ``log P - log q`` where they are weighted. ``log_mask`` is the log probability with which masking alone would
+    have drawn these tokens.
     """
 
     text: str
@@ -34,10 +34,11 @@ class Certificate:
     """What is known of ``Z``, the probability that the unconstrained model writes a wanted text, and at what cost.
 
     ``log_lower <= log Z <= log_upper`` is certain: the sum over texts seen, and the bound at the root. ``log_z`` is an
-    estimate, ``relative_error`` its standard error divided by it; ``unbiased`` says whether its exponential is unbiased (else
-    its bias vanishes as one over the number of samples). ``kl_masked`` estimates ``KL(masked || target)`` in nats: how far
-    from the model's law masking alone would have been; ``kl_target`` the other way round. ``ess`` is the
-    effective number of samples. ``attempts`` are walks begun, ``calls`` forward passes, ``tokens`` tokens fed to the model.
+    estimate, ``relative_error`` its standard error divided by it; ``unbiased`` says whether its exponential is unbiased
+    (else its bias vanishes as one over the number of samples). ``kl_masked`` estimates ``KL(masked || target)`` in
+    nats: how far from the model's law masking alone would have been; ``kl_target`` the other way round. ``ess`` is the
+    effective number of samples. ``attempts`` are walks begun, ``calls`` forward passes, ``tokens`` tokens fed to the
+    model.
     """
 
     log_lower: float
@@ -60,8 +61,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Samples(Sequence[Sample]):
-    """The result of ``constrain.sample``: a sequence of samples. ``method`` made them; ``notes`` say what was decided on
-    the way; ``missing`` counts those that the budget did not allow."""
+    """The result of ``constrain.sample``: a sequence of samples. ``method`` made them; ``notes`` say what was decided
+    on the way; ``missing`` counts those that the budget did not allow."""
 
     samples: tuple[Sample, ...]
     method: str

@@ -1,7 +1,8 @@
 """Saved tries: what was learnt about prefixes, for another day.
 
-A file holds laws and bounds, with what they depend on: the model's key (model, number format, prompt, warping), the vocabulary,
-the cap. The grammar is not named but checked: each law that is loaded must allow exactly what the grammar allows there.
+A file holds laws and bounds, with what they depend on: the model's key (model, number format, prompt, warping), the
+vocabulary, the cap. The grammar is not named but checked: each law that is loaded must allow exactly what the grammar
+allows there.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def save(trie: Trie, path: str | Path) -> None:
 def load(trie: Trie, path: str | Path) -> None:
     """Fill a fresh ``trie`` with what was saved.
 
-    Raises ``ValueError`` where the file belongs to another model, prompt, vocabulary, cap, predicate or grammar, or is no such file.
+    Raises ``ValueError`` where the file belongs to another model, prompt, vocabulary, cap, predicate or grammar, or is
+    no such file.
     """
     if trie.root.law is not None:
         raise ValueError("load() fills a fresh trie, and this one has been used")

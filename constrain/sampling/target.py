@@ -92,7 +92,8 @@ class Target:
         return self._cut(self.automaton.forced_bytes(state))[: min(self.max_tokens - depth, LONGEST_AHEAD)]
 
     def _cut(self, text: bytes) -> tuple[int, ...]:
-        """The longest token each time; what touches the end of ``text`` may belong to a longer token, and is left out."""
+        """The longest token each time; what touches the end of ``text`` may belong to a longer token, and is left
+        out."""
         ids, tokens, begin = self.vocabulary.ids_by_bytes, [], 0
         while begin < len(text):
             lengths = range(min(len(text) - begin, 32), 0, -1)

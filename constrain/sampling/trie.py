@@ -15,16 +15,15 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
+from constrain.sampling.masses import Floats, Masses
 from constrain.sampling.model import LanguageModel, Laws, Request
 from constrain.sampling.target import Ids, Target
 
-Floats = npt.NDArray[np.float64]
-
 DEAD = -inf
+BELOW_ONE = 1.0 - 2.0**-53
 BYTES_OF_NODE = 600  # a node and its law as Python objects, beside its arrays
-BYTES_OF_TOKEN = 12  # an id and a logarithm
+BYTES_OF_TOKEN = 20  # an id, a logarithm and a mass
 
 
 def log_sum(terms: Floats) -> float:
@@ -43,84 +42,73 @@ def log_add(a: float, b: float) -> float:
 class Law:
     """The tokens that may follow a node, with the model's probabilities; those that have a node of their own apart.
 
-    ``ids`` int32 ``[n]``, ascending. ``log_p`` float64 ``[n]``. Cost of a change to one child's bound: the number of
-    children; of a new child: ``n``.
+    ``ids`` int32 ``[n]``, ascending. ``log_p`` float64 ``[n]``. A change to a child's bound costs the number of
+    children; a new child ``n / 256`` besides.
     """
 
-    __slots__ = ("_open", "_rest", "_size", "_weights", "children", "ids", "log_mass", "log_p", "places")
+    __slots__ = ("_bound", "_open", "_size", "_weights", "children", "ids", "log_mass", "log_p", "places")
 
     def __init__(self, ids: Ids, log_p: Floats) -> None:
         self.ids = ids
         self.log_p = log_p
-        self.log_mass = log_sum(log_p)  # the mass that masking leaves: log Z_u
         self.children: dict[int, Node] = {}
         self.places: list[Node] = []  # children in the order in which they came
-        self._open: npt.NDArray[np.bool_] | None = None  # where there is no child yet
-        self._rest = self.log_mass  # the mass of tokens without a node, whose bound is 1
+        self._open = Masses(log_p)  # tokens without a node, whose bound is 1
         self._weights = np.empty(4)  # log p(a) + log S(ua) of children, in their order
         self._size = 0
+        self.log_mass = self._open.log_total  # the mass that masking leaves: log Z_u
+        self._bound: float | None = None  # remembered until a child changes
 
     def probability(self, token: int) -> float:
         """``log p(token)``; ``token`` must be allowed."""
-        return float(self.log_p[np.searchsorted(self.ids, token)])
+        return float(self.log_p[self.ids.searchsorted(token)])
 
     def add(self, child: Node) -> None:
         """Take in a new child."""
-        if self._open is None:
-            self._open = np.ones(len(self.ids), np.bool_)
-        self._open[np.searchsorted(self.ids, child.token)] = False
-        self._rest = log_sum(self.log_p[self._open])
+        self._open.take(int(self.ids.searchsorted(child.token)))
         if self._size == len(self._weights):
             self._weights = np.concatenate([self._weights, np.empty(self._size)])
         child.place = self._size
-        self._weights[self._size] = child.log_p + child.bound
         self._size += 1
         self.children[child.token] = child
         self.places.append(child)
+        self.note(child)
 
     def note(self, child: Node) -> None:
         """A child's bound has changed."""
         self._weights[child.place] = child.log_p + child.bound
+        self._bound = None
 
     def bound(self) -> float:
         """``log sum_a p(a) S(a)``, at most 0."""
-        if not self._size:
-            return min(self.log_mass, 0.0)
-        return min(log_add(self._rest, log_sum(self._weights[: self._size])), 0.0)
+        if self._bound is None:
+            self._bound = min(log_add(self._open.log_total, log_sum(self._weights[: self._size])), 0.0)
+        return self._bound
 
     def draw(self, uniform: float) -> int:
         """A token with probability proportional to ``p(a) S(a)``. ``uniform`` lies in [0, 1); one must be possible."""
-        total = self.bound() if self._size else self.log_mass
-        if self._size:
-            masses = np.exp(self._weights[: self._size] - total).cumsum()
-            if uniform < masses[-1]:
-                return self.places[int(masses.searchsorted(uniform, side="right"))].token
-            uniform = (uniform - masses[-1]) / max(1.0 - masses[-1], 1e-300)
-            if self._rest == DEAD:  # rounding has left a little beyond the last child
-                return self.places[int(self._weights[: self._size].argmax())].token
-        return self._draw_open(min(max(uniform, 0.0), np.nextafter(1.0, 0.0)))
+        return self._pick(self._weights[: self._size] - self.bound(), uniform)
 
     def draw_masked(self, uniform: float) -> int:
         """A token with probability proportional to ``p(a)``, whatever is known about what follows."""
-        return int(self.ids[pick(self.log_p, uniform)])
+        return self._pick(np.array([child.log_p - self.log_mass for child in self.places]), uniform)
 
-    def _draw_open(self, uniform: float) -> int:
-        if self._open is None:
-            return self.draw_masked(uniform)
-        return int(self.ids[self._open][pick(self.log_p[self._open], uniform)])
-
-
-def pick(log_weights: Floats, uniform: float) -> int:
-    """An index with probability proportional to ``exp(log_weights)``, by inversion of one uniform in [0, 1)."""
-    masses = np.exp(log_weights - log_weights.max()).cumsum()
-    place = int(masses.searchsorted(uniform * masses[-1], side="right"))
-    return min(place, int(np.flatnonzero(log_weights > DEAD)[-1])) if place >= len(masses) else place
+    def _pick(self, visited: Floats, uniform: float) -> int:
+        """A token by inversion: children first, with these log probabilities, then the others with the rest of the
+        mass."""
+        masses = np.exp(visited).cumsum()
+        mass = float(masses[-1]) if len(masses) else 0.0
+        if uniform < mass:
+            return self.places[int(masses.searchsorted(uniform, side="right"))].token
+        if self._open.log_total == DEAD:  # rounding has left a little beyond the last child
+            return self.places[int(visited.argmax())].token
+        return int(self.ids[self._open.draw(min((uniform - mass) / max(1.0 - mass, 1e-300), BELOW_ONE))])
 
 
 class Node:
     """A prefix. ``bound`` is ``log S``; ``law`` is ``None`` until a model was asked; ``ended``: a whole text."""
 
-    __slots__ = ("bound", "depth", "ended", "foreseen", "law", "log_p", "parent", "place", "state", "stamp", "token")
+    __slots__ = ("bound", "depth", "ended", "foreseen", "law", "log_p", "parent", "place", "stamp", "state", "token")
 
     def __init__(self, parent: Node | None, token: int, log_p: float, state: Hashable, ended: bool = False) -> None:
         self.parent = parent

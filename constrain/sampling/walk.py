@@ -58,7 +58,19 @@ class Draw:
 class Walk:
     """One walk. ``step`` takes it from an expanded node to the next."""
 
-    __slots__ = ("_adaptive", "attempt", "bound", "index", "log_asap", "log_mask", "log_p", "mode", "node", "rng", "start")
+    __slots__ = (
+        "_adaptive",
+        "attempt",
+        "bound",
+        "index",
+        "log_asap",
+        "log_mask",
+        "log_p",
+        "mode",
+        "node",
+        "rng",
+        "start",
+    )
 
     def __init__(self, trie: Trie, mode: Mode, index: int, attempt: int, rng: np.random.Generator) -> None:
         self.node = trie.root
