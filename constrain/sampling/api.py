@@ -9,12 +9,16 @@ from constrain.ir.grammar import Grammar
 from constrain.sampling.auto import auto
 from constrain.sampling.causal import CausalModel
 from constrain.sampling.drawing import asap, exact, importance, mask
+from constrain.sampling.guard import guard
+from constrain.sampling.mcmc import mcmc
 from constrain.sampling.model import LanguageModel
 from constrain.sampling.predicate import Predicate
 from constrain.sampling.problem import Problem
 from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach
 from constrain.sampling.results import Samples
+from constrain.sampling.sis import awrs
+from constrain.sampling.smc import smc
 from constrain.sampling.target import Target
 from constrain.sampling.trie import Trie
 from constrain.sampling.warped import Warped
@@ -29,6 +33,10 @@ METHODS: dict[str, Callable[..., Samples]] = {
     "asap": asap,
     "importance": importance,
     "exact": exact,
+    "awrs": awrs,
+    "smc": smc,
+    "mcmc": mcmc,
+    "guard": guard,
 }
 
 
