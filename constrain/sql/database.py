@@ -60,7 +60,7 @@ class SqliteFile:
     def ask(self, query: str, seconds: float, rows: int) -> Answer:
         """See :class:`Database`. At most ``rows`` rows are read."""
         deadline = time.monotonic() + seconds
-        self.connection.set_authorizer(_only_reading)
+        self.connection.set_authorizer(only_reading)
         self.connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
         try:
             cursor = self.connection.execute(query)
@@ -74,7 +74,7 @@ class SqliteFile:
             self.connection.set_authorizer(None)
 
 
-def _only_reading(action: int, *_: Any) -> int:
+def only_reading(action: int, *_: Any) -> int:
     return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
 
 
