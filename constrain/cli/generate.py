@@ -1,4 +1,4 @@
-"""``constrain generate``: texts of a grammar by a language model, distributed as the model's own, with a certificate."""
+"""``constrain generate``: texts of a grammar that follow a language model's own law, with a certificate."""
 
 from __future__ import annotations
 
@@ -27,28 +27,29 @@ METHOD_HELP = """
 methods (docs/faithful.md says which when):
   auto          looks at a few draws, then takes the best guarantee that the budget allows (the default)
   exact         exact, independent samples, by adaptive rejection
-  importance    weighted draws, half of them adaptive; with --resample a list that follows the target as nearly as they say
+  importance    weighted draws, half of them adaptive; with --resample a list that follows the target, nearly
   smc           particles, resampled on the way; for constraints that most draws would fail
-  mcmc          a chain of texts, each changed from a place on, accepted or not
+  mcmc          chains of texts, each changed from some place on, and the change accepted or not
+  guard         what the model proposes behind --proposal-prompt, accepted or not
   awrs          weighted rejection, token by token: for programs as constraints (--predicate)
   asap          adaptive sampling (Park et al. 2024), each draw with its weight
-  mask          what a logits processor does, each draw with its weight: to see what masking distorts
+  mask          what a logits processor does, each draw with its weight: shows what masking distorts
 """
 
 EXAMPLES = """
-One text a line; line breaks and other control characters in it are written as escapes (--json: exact). On standard error follows
-what the texts are worth: the guarantee, how probable it was that the model alone would have written such a text, how far
-masking would have been from the model's law, and what it cost.
+One text a line; line breaks and other control characters in it are written as escapes (--json: exact). On standard
+error follows what the texts are worth: the guarantee, how probable it was that the model alone would have written such
+a text, how far masking would have been from the model's law, and what it cost.
 
-Exit codes: 0 all texts that were asked for; 1 fewer, as the budget was spent (those there are, are written); 2 a mistake in
-the question or its files.
+Exit codes: 0 all texts that were asked for; 1 fewer, as the budget was spent (those there are, are written); 2 a
+mistake in the question or its files.
 
 examples:
   constrain generate iso_date "When did people first walk on the moon?" -n 5
   constrain generate schema.json "Describe a city." --method exact --max-tokens 100 --json
-  constrain generate --regex '[a-z]+(, [a-z]+){2}' "Three fruits:" --raw -n 20 --picture fruits.html
+  constrain generate --regex '(red|green|blue)( (red|green|blue)){0,2}' "My colours:" --raw -n 20 --picture out.html
   constrain generate python "Write a function that adds two numbers." --predicate python --method smc -n 4
-  constrain generate iso_date "The moon landing:" --save moon.npz; constrain generate iso_date "The moon landing:" --load moon.npz"""
+  constrain generate iso_date "The moon landing" --save moon.npz     # and later, faster: --load moon.npz"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +94,7 @@ def _add_sampling(group: Any) -> None:
     add("--top-p", type=positive_float, metavar="P", help="and of those as many as hold the probability P")
     add("--slots", type=positive_int, default=16, metavar="N", help="walks in one forward pass (default: 16)")
     add("--predicate", metavar="WHAT", help=PREDICATE_HELP)
+    add("--proposal-prompt", metavar="TEXT", help="with --method guard: the prompt that asks for what is wanted")
 
 
 def _add_output(group: Any) -> None:
@@ -119,9 +121,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--method {options.method!r}: there are {', '.join(api.METHODS)}")
     samples, sampler = _sample(options, api, grammar, predicate)
     _write(options, samples)
-    _keep(options, sampler.trie, samples)
     for line in import_module("constrain.sampling.summary").summary(samples):
         note(line)
+    if samples.guarantee == "properly weighted" and not (options.resample or options.weights or options.json):
+        note("hint: --weights writes the weights, --resample draws by them")
+    _keep(options, sampler.trie, samples)
     return NO if samples.missing else YES
 
 
@@ -133,6 +137,8 @@ def _settle_positionals(options: argparse.Namespace) -> None:
         raise UsageError("which prompt? Give GRAMMAR and PROMPT, or a grammar as an option and PROMPT")
     if options.prompt == "-":
         options.prompt = sys.stdin.read()
+    if (options.method == "guard") != (options.proposal_prompt is not None):
+        raise UsageError("--method guard and --proposal-prompt go together")
     if options.weights and options.json:
         raise UsageError("--json has weights in any case: leave --weights out")
 
@@ -158,16 +164,17 @@ def _sample(options: argparse.Namespace, api: Any, grammar: Any, predicate: Any)
     """The samples and the sampler that made them."""
     model, tokenizer = load(options.gguf or options.model)
     warping = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p")}
+    choices = {name: getattr(options, name) for name in ("method", "budget", "seed", "slots")}
+    if options.method == "guard":
+        choices["proposal"] = (model, tokenizer, _prompt(options, tokenizer, options.proposal_prompt))
     with blaming_options():
-        prompt = _prompt(options, tokenizer)
-        sampler = api.Sampler(
-            model, tokenizer, prompt, grammar, max_tokens=options.max_tokens, predicate=predicate, **warping
-        )
+        prompt = _prompt(options, tokenizer, options.prompt)
+        target = {"max_tokens": options.max_tokens, "predicate": predicate}
+        sampler = api.Sampler(model, tokenizer, prompt, grammar, **target, **warping)
         if options.load is not None:
             _load_trie(sampler.trie, options.load)
         with _progress(options) as report:
-            choices = {"method": options.method, "budget": options.budget, "seed": options.seed}
-            return sampler.sample(options.number, **choices, slots=options.slots, report=report), sampler
+            return sampler.sample(options.number, **choices, report=report), sampler
 
 
 def load(source: str) -> tuple[Any, Any]:
@@ -176,19 +183,18 @@ def load(source: str) -> tuple[Any, Any]:
     return loaded.model, loaded.tokenizer
 
 
-def _prompt(options: argparse.Namespace, tokenizer: Any) -> Any:
+def _prompt(options: argparse.Namespace, tokenizer: Any, text: str) -> Any:
     """Text as it is, or the message of a chat."""
     has_template = bool(getattr(tokenizer, "chat_template", None))
     if options.chat or (has_template and not options.raw):
-        return [{"role": "user", "content": options.prompt}]
-    return options.prompt
+        return [{"role": "user", "content": text}]
+    return text
 
 
 def _load_trie(trie: Any, file: str) -> None:
-    try:
-        import_module("constrain.sampling.store").load(trie, file)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise UsageError(f"--load {file}: this is no saved trie") from error
+    if not zipfile.is_zipfile(file):
+        raise UsageError(f"--load {file}: this is no saved trie")
+    import_module("constrain.sampling.store").load(trie, file)
 
 
 @contextmanager
@@ -218,10 +224,6 @@ def _write(options: argparse.Namespace, samples: Any) -> None:
     for place, sample in enumerate(chosen):
         weight = f"{samples.weights[place]:.6f}\t" if options.weights else ""
         write(weight + printable(sample.text))
-    if samples.guarantee == "properly weighted" and not options.resample and not options.weights:
-        note(
-            "these texts follow the target only together with their weights: --weights writes them, --resample draws by them"
-        )
 
 
 def _keep(options: argparse.Namespace, trie: Any, samples: Any) -> None:

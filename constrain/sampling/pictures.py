@@ -1,7 +1,8 @@
-"""Pictures of sampling: what faithfulness costs, how even weights are, what a trie knows (matplotlib, extra ``pictures``).
+"""Pictures of sampling: what faithfulness costs, how even weights are, what a trie knows (matplotlib, extra
+``pictures``).
 
-Each function returns a ``matplotlib.figure.Figure``, without pyplot's global state. ``write_picture`` writes a PNG, an SVG or
-one HTML page that needs no other file and no network, by the file's suffix.
+Each function returns a ``matplotlib.figure.Figure``, without pyplot's global state. ``write_picture`` writes a PNG, an
+SVG or one HTML page that needs no other file and no network, by the file's suffix.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def divergence_picture(
 ) -> Any:
     """KL in nats against model calls, a line for each method; both axes logarithmic.
 
-    ``curves``  by the method's name: points ``(calls, nats)``, from a benchmark or from ``divergence.divergence_curve``.
+    ``curves``  by the method's name: points ``(calls, nats)``, from a benchmark or from ``divergence_curve``.
     ``null``    the same for exact draws from the target: below it nothing can be told apart.
     """
     named = {name: sorted(points) for name, points in curves.items()}
@@ -213,13 +214,13 @@ def check_picture_file(path: str | Path) -> Path:
 
 
 def write_picture(path: str | Path, trie: Trie, results: Mapping[str, Samples] | Samples, tips: int = TIPS) -> None:
-    """The trie's heaviest branches, and weights: a page with everything (``.html``), or branches alone (``.png``, ``.svg``)."""
+    """A page with certificates, texts, weights and the heaviest branches (``.html``), or branches only (``.png``,
+    ``.svg``)."""
     path = check_picture_file(path)
-    figure = trie_picture(trie, tips)
     if path.suffix == ".html":
         path.write_text(page(trie, results, tips), encoding="utf-8")
     else:
-        save_figure(figure, path)
+        save_figure(trie_picture(trie, tips), path)
 
 
 def save_figure(figure: Any, path: str | Path) -> None:

@@ -11,18 +11,18 @@ PROPORTIONATE = 0.5  # a share of effective samples below which weights should n
 
 MEANINGS = {
     "exact, independent": "each text follows the model's law given that it is wanted, independently of the others",
-    "properly weighted": "averages under the weights are right in expectation, before they are normalised; "
-    "texts without their weights are not",
+    "properly weighted": "with their weights they stand for the model's law given that a text is wanted; without, not",
     "asymptotic": "texts follow the model's law given that they are wanted ever better as more work is done",
 }
 
 
 def summary(samples: Samples) -> list[str]:
     """Guarantee, probability of a wanted text, distortion by masking, effective samples, cost, notes: one line each."""
-    certificate, asked = samples.certificate, len(samples) + samples.missing
+    certificate, there = samples.certificate, f"{len(samples)}"
+    if samples.missing:
+        there += f" of {len(samples) + samples.missing}"
     lines = [
-        f"{len(samples)} of {asked} texts, {samples.guarantee} (method {samples.method}): "
-        f"{MEANINGS[samples.guarantee]}",
+        f"{there} texts, {samples.guarantee} (method {samples.method}): {MEANINGS[samples.guarantee]}",
         f"the model alone would write such a text with probability {estimate(certificate)}",
         f"that is certainly {bracket(certificate)}",
     ]
