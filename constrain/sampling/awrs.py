@@ -11,11 +11,14 @@ do. What is known already (``sure``, the accepted token at least) is counted exa
 more token is asked:
 
 * ``recursive``  always: ``W = sure + unsure 1[accepted]``; the default. With no other verdict known beforehand this
-  is genlm-control's estimator of that name. Variance zero when all of S is accepted, or nothing but what is sure.
-* ``roulette``   only with probability ``unsure / (sure + unsure)``, reweighted around the guess that half of
-  ``unsure`` is accepted (Russian roulette with a control variate): never more calls than the other three need.
+  is genlm-control's estimator of that name. Variance zero when all of S is accepted, or nothing but what is sure. Where
+  one token in a hundred is accepted its one look says little, and its variance is large.
+* ``roulette``   only with probability ``unsure / (sure + unsure)``, reweighted around a guess (Russian roulette with
+  a control variate): on average never more calls than the others.
 * ``geometric``  the share of accepts among draws with replacement, which are simulated (a reject that comes again is
   counted, not asked); more ``accepts`` mean less variance and more calls.
+* ``auto``       ``roulette`` with more looks; after many rejects ``geometric`` on what is left, which the same
+  induction allows: on each set any estimator that is properly weighted for it.
 * ``two_loop``   the paper's own estimator, for comparison: draw to a second accept, ``W = p(S) / (1 + rejects)``.
 
 The estimators are written against ``Draws``, whose masses they never compute with: ``Urn`` holds float64 logarithms,
@@ -36,11 +39,12 @@ import numpy.typing as npt
 from constrain.sampling.urn import Floats, Indices, Urn, log_sum
 
 Mass = TypeVar("Mass")
+Terms = Sequence[tuple[Fraction, Mass]]
 Verdicts = npt.NDArray[np.int8]
 
 YES, NO, UNKNOWN = 1, 0, -1
 ONE = Fraction(1)
-HALF = Fraction(1, 2)
+PATIENCE = 8  # rejects after which ``auto`` takes it that little is accepted
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ class Draws(Protocol[Mass]):
     def phantoms(self, total: Mass, limit: int | None) -> int:
         """How often draws from a mass ``total`` miss what is in play before one hits it; ``limit`` at most."""
 
-    def flip(self, heads: Mass, tails: Mass) -> bool:
-        """Yes with probability ``heads / (heads + tails)``."""
+    def flip(self, heads: Mass, tails: Mass, odds: int) -> bool:
+        """Yes with probability ``odds heads / (odds heads + tails)``."""
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Outcome(Generic[Mass]):
     """A token and its weight, as a sum of coefficients times masses (empty: no token, weight zero)."""
 
     index: int | None = None
-    weight: Sequence[tuple[Fraction, Mass]] = ()
+    weight: Terms[Mass] = ()
 
 
 @dataclass
@@ -145,13 +149,13 @@ def awrs_step(
                      is never drawn. Unchanged.
     ``ok``           asked with an index, at most once for each in a step; its answer must depend on that alone.
     ``rng``          the only source of randomness.
-    ``estimator``    ``"recursive"``, ``"roulette"``, ``"geometric"`` or ``"two_loop"`` (see the module).
-    ``accepts``      for ``"geometric"``: accepted draws that end the step, at least 2.
+    ``estimator``    ``"recursive"``, ``"roulette"``, ``"geometric"``, ``"auto"`` or ``"two_loop"`` (see the module).
+    ``accepts``      for ``"geometric"`` and ``"auto"``: accepted draws that end the step, at least 2.
     ``max_rejects``  give up (no token, weight zero) at this many rejects, at least 1; the weights of the tokens that
                      do come stay unbiased for it. Not for ``"two_loop"``, which has no unbiased form with a cap.
     ``known``        int8 ``[n]`` of verdicts that are known: 1 accepted, 0 rejected, -1 not known. What is known to be
-                     rejected is taken out first, what is known to be accepted costs no call and (in ``"recursive"``
-                     and ``"roulette"``) counts exactly: with all verdicts known the weight is exact.
+                     rejected is taken out first, what is known to be accepted costs no call and (in ``"recursive"``,
+                     ``"roulette"`` and mostly ``"auto"``) counts exactly: with all verdicts known the weight is exact.
 
     Raises ``ValueError`` for other shapes, dtypes, names or numbers, for NaN and for infinite mass.
     """
@@ -169,12 +173,23 @@ def run(draws: Draws[Mass], program: Program, estimator: Estimator[Mass], limits
 
 def recursive(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
     """Draw to the first accept, and ask about one more token."""
-    return _from_first_accept(draws, program, limits, _second_look)
+    index, rejects = _first_accept(draws, program, limits.max_rejects)
+    return _weighed(draws, program, limits, index, rejects, None)
 
 
 def roulette(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
     """Draw to the first accept, and ask about one more token when a coin says so."""
-    return _from_first_accept(draws, program, limits, _chance_of_a_second_look)
+    index, rejects = _first_accept(draws, program, limits.max_rejects)
+    return _weighed(draws, program, limits, index, rejects, 1)
+
+
+def auto(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
+    """``roulette`` with a coin of twice the odds; from the eighth reject on, ``geometric`` on what is left."""
+    patient = limits.max_rejects is None or limits.max_rejects > PATIENCE
+    index, rejects = _first_accept(draws, program, PATIENCE if patient else limits.max_rejects)
+    if patient and rejects == PATIENCE:
+        return geometric(draws, program, Limits(limits.accepts, _left(limits, rejects)))
+    return _weighed(draws, program, limits, index, rejects, 2)
 
 
 def geometric(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
@@ -206,34 +221,42 @@ def geometric(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[M
 
 def two_loop(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
     """Draw to the first accept, put it back, draw on to the next."""
-    index, rejects = _first_accept(draws, program, limits)
+    index, rejects = _first_accept(draws, program, None)
     if index is None:
         return Outcome()
     whole = draws.remaining()
-    _, more = _first_accept(draws, program, limits)
+    _, more = _first_accept(draws, program, None)
     return Outcome(index, [(Fraction(1, 1 + rejects + more), whole)])
 
 
 ESTIMATORS: dict[str, Estimator[float]] = {
     "recursive": recursive,
     "roulette": roulette,
+    "auto": auto,
     "geometric": geometric,
     "two_loop": two_loop,
 }
 
 
-def _from_first_accept(
-    draws: Draws[Mass],
-    program: Program,
-    limits: Limits,
-    accepted_mass: Callable[[Draws[Mass], Program, Mass, Mass], Sequence[tuple[Fraction, Mass]]],
+def _first_accept(draws: Draws[Mass], program: Program, max_rejects: int | None) -> tuple[int | None, int]:
+    """Draw without replacement to the first accept, or to the last reject that is allowed: it, and the rejects."""
+    rejects = 0
+    while rejects != max_rejects and (index := draws.pick()) is not None:
+        if program(index):
+            return index, rejects
+        draws.drop([index])
+        rejects += 1
+    return None, rejects
+
+
+def _weighed(
+    draws: Draws[Mass], program: Program, limits: Limits, index: int | None, rejects: int, odds: int | None
 ) -> Outcome[Mass]:
-    """Draw to the first accept and estimate the accepted mass of what is in play.
+    """The first accepted token with an estimate of the accepted mass of what is in play.
 
     Where one more reject would have ended the step with nothing, accepted tokens stand for that nothing too: their
     weight is the whole mass in play, as in sampling that asks once.
     """
-    index, rejects = _first_accept(draws, program, limits)
     if index is None:
         return Outcome()
     if rejects + 1 == limits.max_rejects:
@@ -241,42 +264,40 @@ def _from_first_accept(
     good = program.and_known_good(index)
     sure = draws.mass(good)
     draws.drop(good)
-    return Outcome(index, accepted_mass(draws, program, sure, draws.remaining()))
+    if odds is None:
+        return Outcome(index, _second_look(draws, program, sure))
+    return Outcome(index, _chance_of_a_second_look(draws, program, sure, odds, Fraction(1, 2 + rejects)))
 
 
-def _second_look(draws: Draws[Mass], program: Program, sure: Mass, unsure: Mass) -> Sequence[tuple[Fraction, Mass]]:
+def _second_look(draws: Draws[Mass], program: Program, sure: Mass) -> Terms[Mass]:
     """``sure + unsure 1[accepted]``."""
+    unsure = draws.remaining()
     index = draws.pick()
     return [(ONE, sure), (ONE, unsure)] if index is None or program(index) else [(ONE, sure)]
 
 
 def _chance_of_a_second_look(
-    draws: Draws[Mass], program: Program, sure: Mass, unsure: Mass
-) -> Sequence[tuple[Fraction, Mass]]:
-    """``sure + unsure (c + (1[accepted] - c) 1[look] / s)``, with the guess ``c = 1/2`` and the probability of a look
-    ``s = unsure / (sure + unsure)``: the least at which no weight is negative, whatever the guess."""
-    if not draws.flip(unsure, sure):
-        return [(ONE, sure), (HALF, unsure)]
+    draws: Draws[Mass], program: Program, sure: Mass, odds: int, guess: Fraction
+) -> Terms[Mass]:
+    """``sure + unsure (guess + (1[accepted] - guess) 1[look] / s)``, which is unbiased whatever the guess.
+
+    ``s = odds unsure / (odds unsure + sure)`` is the probability of a look. Then ``unsure / s = unsure + sure / odds``,
+    nothing has to be subtracted, and no weight is negative.
+    """
+    unsure = draws.remaining()
+    if not draws.flip(unsure, sure, odds):
+        return [(ONE, sure), (guess, unsure)]
     index = draws.pick()
-    return [(HALF, sure)] if index is None or not program(index) else [(ONE + HALF, sure), (ONE, unsure)]
-
-
-def _first_accept(draws: Draws[Mass], program: Program, limits: Limits) -> tuple[int | None, int]:
-    """Draw without replacement to the first accept, or to the last reject that is allowed: it, and the rejects."""
-    rejects = 0
-    while (index := draws.pick()) is not None and not program(index):
-        draws.drop([index])
-        rejects += 1
-        if rejects == limits.max_rejects:
-            return None, rejects
-    return index, rejects
+    if index is None or not program(index):
+        return [(1 - guess / odds, sure)]
+    return [(1 + (1 - guess) / odds, sure), (ONE, unsure)]
 
 
 def _left(limits: Limits, rejects: int) -> int | None:
     return None if limits.max_rejects is None else limits.max_rejects - rejects
 
 
-def log_weight(terms: Sequence[tuple[Fraction, float]]) -> float:
+def log_weight(terms: Terms[float]) -> float:
     """The logarithm of a sum of coefficients times masses given by their logarithms."""
     return log_sum(np.array([_log(coefficient) + mass for coefficient, mass in terms]))
 
@@ -295,7 +316,7 @@ def _check(log_p: Floats, known: Verdicts | None, estimator: str, limits: Limits
         raise ValueError(f"known must be int8 of shape {log_p.shape}; it is {known.dtype} of shape {known.shape}")
     if estimator not in ESTIMATORS:
         raise ValueError(f"no estimator is called {estimator!r}; there are {', '.join(ESTIMATORS)}")
-    if limits.accepts < 2 or (limits.accepts > 2 and estimator != "geometric"):
-        raise ValueError(f"accepts={limits.accepts}: at least 2, and only 'geometric' takes more")
+    if limits.accepts < 2 or (limits.accepts > 2 and estimator not in ("geometric", "auto")):
+        raise ValueError(f"accepts={limits.accepts}: at least 2, and only 'geometric' and 'auto' take more")
     if limits.max_rejects is not None and (limits.max_rejects < 1 or estimator == "two_loop"):
         raise ValueError(f"max_rejects={limits.max_rejects}: at least 1, and not for 'two_loop'")

@@ -53,8 +53,11 @@ class Urn:
         taken = np.asarray(indices, np.int64)
         self._taken.append(taken)
         self._masses.reshape(-1)[taken] = 0.0
-        blocks = slice(None) if len(taken) > len(self._sums) else taken // BLOCK
-        self._sums[blocks] = self._masses[blocks].sum(axis=1)
+        if len(taken) == 1:
+            block = indices[0] // BLOCK
+            self._sums[block] = self._masses[block].sum()
+        else:
+            self._masses.sum(axis=1, out=self._sums)
         self._left = float(self._sums.sum())
         if self._left < _FAINT:
             self._weigh()
@@ -72,9 +75,9 @@ class Urn:
         count = self._misses(min(self.remaining() - total, 0.0))
         return count if limit is None else min(count, limit)
 
-    def flip(self, heads: float, tails: float) -> bool:
-        """A coin that says yes with probability ``exp(heads) / (exp(heads) + exp(tails))``."""
-        return self._rng.random() < math.exp(-np.logaddexp(0.0, tails - heads))
+    def flip(self, heads: float, tails: float, odds: int) -> bool:
+        """A coin that says yes with probability ``odds exp(heads) / (odds exp(heads) + exp(tails))``."""
+        return self._rng.random() < math.exp(-np.logaddexp(0.0, tails - heads - math.log(odds)))
 
     def _weigh(self) -> None:
         """The masses in play, relative to the heaviest, and their sums."""

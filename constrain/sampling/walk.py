@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-from constrain.sampling.trie import DEAD, Node, Trie, log_add
+from constrain.sampling.trie import DEAD, Law, Node, Trie, log_add
 
 Mode = Literal["mask", "asap", "defensive", "exact"]
 MODES: tuple[Mode, ...] = ("mask", "asap", "defensive", "exact")
@@ -80,7 +80,7 @@ class Walk:
         self.rng = rng
         self.start = self.bound = trie.root.bound
         self.log_p = self.log_mask = self.log_asap = 0.0
-        self._adaptive = mode != "mask" and not (mode == "defensive" and rng.random() < 0.5)
+        self._adaptive = mode != "mask" and not (mode == "defensive" and self.coin(HALF))
 
     def step(self, trie: Trie) -> None:
         """Draw a token and go to its node; die where nothing wanted follows, or, in mode *exact*, by the coin."""
@@ -92,11 +92,10 @@ class Walk:
             return
         total = law.bound()
         now = node.bound = min(node.bound, total)
-        if now == DEAD or (self.mode == "exact" and self.rng.random() >= exp(min(now - self.bound, 0.0))):
+        if now == DEAD or (self.mode == "exact" and not self.coin(min(now - self.bound, 0.0))):
             self.bound = DEAD
             return
-        uniform = self.rng.random()
-        token = law.draw(uniform) if self._adaptive else law.draw_masked(uniform)
+        token = self.choose(law, self._adaptive)
         known = law.children.get(token)
         relied_on = 0.0 if known is None else known.bound  # S(ua) as it was used
         child = trie.child(node, token)
@@ -105,6 +104,15 @@ class Walk:
         self.log_asap += child.log_p + relied_on - total
         self.node = child
         self.bound = relied_on if child.bound > DEAD else DEAD
+
+    def coin(self, log_probability: float) -> bool:
+        """``True`` with a probability given by its logarithm."""
+        return bool(self.rng.random() < exp(log_probability))
+
+    def choose(self, law: Law, adaptive: bool) -> int:
+        """A token in proportion to ``p(a) S(a)``, or to ``p(a)`` alone."""
+        uniform = self.rng.random()
+        return law.draw(uniform) if adaptive else law.draw_masked(uniform)
 
     @property
     def over(self) -> bool:

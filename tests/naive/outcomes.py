@@ -30,14 +30,14 @@ class Script:
     at: int = 0
     probability: Any = 1
 
-    def choose(self, options: Sequence[tuple[T, Any]]) -> T:
-        """The option that this run takes, of those with a positive probability."""
+    def choose(self, options: Sequence[tuple[T, Any]], total: Any = 1) -> T:
+        """The option that this run takes, of those with a positive chance; chances add up to ``total``."""
         possible = [option for option in options if option[1] > 0]
         if self.at == len(self.path):
             self.path.append([0, len(possible)])
         value, chance = possible[self.path[self.at][0]]
         self.at += 1
-        self.probability *= chance
+        self.probability *= chance / total
         return value
 
     def advance(self) -> bool:
@@ -56,21 +56,21 @@ class FractionUrn:
     def __init__(self, masses: Sequence[Fraction], script: Script) -> None:
         self.masses = list(masses)
         self.playing = dict(enumerate(masses))
+        self.left = sum(masses, Fraction(0))
         self.script = script
 
     def pick(self) -> int | None:
-        total = self.remaining()
-        return self.script.choose([(i, mass / total) for i, mass in self.playing.items()]) if total else None
+        return self.script.choose(list(self.playing.items()), self.left) if self.left else None
 
     def drop(self, indices: Indices) -> None:
         for index in indices:
-            self.playing.pop(int(index), None)
+            self.left -= self.playing.pop(int(index), 0)
 
     def mass(self, indices: Indices) -> Fraction:
         return sum((self.masses[int(index)] for index in indices), Fraction(0))
 
     def remaining(self) -> Fraction:
-        return sum(self.playing.values(), Fraction(0))
+        return self.left
 
     def phantoms(self, total: Fraction, limit: int | None) -> int:
         assert limit is not None, "as many outcomes as there are integers"
@@ -78,8 +78,9 @@ class FractionUrn:
         counts = [(count, miss**count * (1 - miss)) for count in range(limit)]
         return self.script.choose([*counts, (limit, miss**limit)])
 
-    def flip(self, heads: Fraction, tails: Fraction) -> bool:
-        return self.script.choose([(True, heads / (heads + tails)), (False, tails / (heads + tails))])
+    def flip(self, heads: Fraction, tails: Fraction, odds: int) -> bool:
+        yes = odds * heads / (odds * heads + tails)
+        return self.script.choose([(True, yes), (False, 1 - yes)])
 
 
 class SteeredUrn(Urn):
@@ -107,8 +108,8 @@ class SteeredUrn(Urn):
         counts = [(count, miss**count * (1 - miss)) for count in range(limit)]
         return self.script.choose([*counts, (limit, miss**limit)])
 
-    def flip(self, heads: float, tails: float) -> bool:
-        yes = math.exp(heads - np.logaddexp(heads, tails))
+    def flip(self, heads: float, tails: float, odds: int) -> bool:
+        yes = 1 / (1 + math.exp(tails - heads) / odds) if heads > -math.inf else 0.0
         return self.script.choose([(True, yes), (False, 1 - yes)])
 
 

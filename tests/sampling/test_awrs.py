@@ -42,10 +42,10 @@ OWN = {
 
 
 def limits_of(name: str, *, caps: Sequence[int | None] = (None, 1, 2, 3)) -> list[Limits]:
-    """What can be enumerated: ``geometric`` has infinitely many outcomes without a cap; ``two_loop`` takes none."""
+    """What can be enumerated: ``geometric`` (in which ``auto`` ends) has infinitely many outcomes without a cap."""
     if name == "two_loop":
         return [UNCAPPED]
-    if name == "geometric":
+    if name in ("geometric", "auto"):
         return [Limits(accepts, cap) for accepts in (2, 3) for cap in caps if cap is not None]
     return [Limits(2, cap) for cap in caps]
 
@@ -56,6 +56,12 @@ def restricted(masses: Sequence[Fraction], accepted: Sequence[bool]) -> list[Fra
 
 def unbiased(found: Moments, masses: Sequence[Fraction], accepted: Sequence[bool]) -> bool:
     return found.probability == 1 and found.weight == restricted(masses, accepted)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``auto`` changes its estimator after one reject, not eight, so that small cases see it."""
+    monkeypatch.setattr(awrs, "PATIENCE", 1)
 
 
 ALL = [pytest.param(name, limits, id=f"{name}-{limits}") for name in NAMES for limits in limits_of(name)]
@@ -161,7 +167,9 @@ def test_stored_cases_in_the_shipped_arithmetic(shared_data: Path) -> None:
 
 @pytest.mark.parametrize("key", OWN)
 def test_roulette_needs_no_more_calls_than_the_others(key: str) -> None:
-    calls = {name: moments(*OWN[key], ESTIMATORS[name], UNCAPPED).calls for name in NAMES if name != "geometric"}
+    calls = {
+        name: moments(*OWN[key], ESTIMATORS[name], UNCAPPED).calls for name in ("recursive", "roulette", "two_loop")
+    }
     assert calls["roulette"] == min(calls.values())
 
 
@@ -235,8 +243,8 @@ class KeepsWhatItDrops(FractionUrn):
 
 
 class FairCoin(FractionUrn):
-    def flip(self, heads: Fraction, tails: Fraction) -> bool:
-        return super().flip(Fraction(1), Fraction(1))
+    def flip(self, heads: Fraction, tails: Fraction, odds: int) -> bool:
+        return super().flip(Fraction(1), Fraction(1), 1)
 
 
 class NoPhantoms(FractionUrn):
@@ -310,6 +318,8 @@ SIGMAS = 6.0  # two-sided 2e-9, for some fifty looks: below 1e-6 in all
         ("roulette", {}),
         ("geometric", {}),
         ("geometric", {"accepts": 4}),
+        ("auto", {}),
+        ("auto", {"accepts": 3, "max_rejects": 6}),
         ("two_loop", {}),
     ],
 )

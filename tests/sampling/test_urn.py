@@ -107,9 +107,9 @@ def test_phantoms_before_an_improbable_hit(depth: float) -> None:
 
 def test_the_coin() -> None:
     urn = Urn(np.zeros(1), np.random.default_rng(2))
-    heads = sum(urn.flip(math.log(0.2), math.log(0.6)) for _ in range(4000))
+    heads = sum(urn.flip(math.log(0.1), math.log(0.6), 2) for _ in range(4000))
     assert abs(heads - 1000) < 6 * math.sqrt(4000 * 0.25 * 0.75)
-    assert [urn.flip(-math.inf, 0.0), urn.flip(0.0, -math.inf), urn.flip(-5000.0, 0.0)] == [False, True, False]
+    assert [urn.flip(-math.inf, 0.0, 1), urn.flip(0.0, -math.inf, 1), urn.flip(-5000.0, 0.0, 3)] == [False, True, False]
 
 
 @pytest.mark.parametrize("x", [Fraction(-1, 10**9), Fraction(-1, 1000), Fraction(-7, 10), Fraction(-3), Fraction(-30)])
