@@ -83,9 +83,9 @@ def faithful_generate(
     ``method``, ``predicate``, ``budget``, ``slots``, ``options``  as for ``constrain.sample``; the budget is for each
                    prompt.
     ``seed``       of all calls of what is returned, which differ from each other; ``None``: other texts each time.
-    ``resample``   where a method's samples are weighted, rows are drawn from at least ``draws`` of them in proportion to
-                   their weights: approximately faithful, and some may be equal. ``False``: rows as they were drawn, to
-                   be used with the output's ``log_weights`` only.
+    ``resample``   where a method's samples are weighted, rows are drawn from at least ``draws`` of them in proportion
+                   to their weights: approximately faithful, and some may be equal. ``False``: rows as they were drawn,
+                   to be used with the output's ``log_weights`` only.
 
     A text has at most ``max_new_tokens`` tokens, its end of sequence counted (a text that would be cut off is not
     wanted), and temperature, top-k and top-p are those of ``generate()`` (whose ``top_k`` is 50 unless it is set:
@@ -118,9 +118,9 @@ def faithful_generate(
         for prompt in _prompts(input_ids[::each], model_kwargs.get("attention_mask")):
             sampler = Sampler(model, automaton.vocabulary, prompt, automaton, **target)
             draw = partial(sampler.sample, budget=budget, slots=slots, **options)
-            samples = draw(each, method=method, seed=_fresh(rng))
+            samples = draw(n=each, method=method, seed=_fresh(rng))
             if resample and samples.guarantee == "properly weighted" and len(samples) < draws:
-                samples = draw(draws, method=samples.method, seed=_fresh(rng))
+                samples = draw(n=draws, method=samples.method, seed=_fresh(rng))
             results.append(samples)
             rows += _choose(tuple(results), each, resample, _fresh(rng))
         return _output(input_ids, rows, tuple(results), generation_config)
@@ -170,8 +170,8 @@ def _warping(processors: Iterable[Any]) -> dict[str, Any]:
         name = WARPERS.get(type(processor))
         if name is None:
             raise ValueError(
-                f"{type(processor).__name__} cannot be honoured: it changes the model's law from text to text; faithful "
-                "sampling knows temperature, top_k and top_p"
+                f"{type(processor).__name__} cannot be honoured: it changes the model's law from text to text; "
+                "temperature, top_k and top_p can be"
             )
         found[name] = getattr(processor, name)
     return found

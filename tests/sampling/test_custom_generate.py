@@ -1,8 +1,10 @@
-"""``faithful_generate`` inside ``model.generate()``: rows follow the model's law, and what cannot be honoured is refused."""
+"""``faithful_generate`` inside ``generate()``: rows follow the model's law; what cannot be honoured is refused."""
 
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,3 +170,12 @@ def test_what_cannot_be_honoured_is_refused(model: Any, options: dict[str, Any],
 def test_a_draw_count_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="draws must be 1 or more"):
         faithful_generate(GRAMMAR, VOCABULARY, draws=0)
+
+
+def test_the_folder_does_the_same(model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = str(Path(__file__).parents[2] / "examples" / "faithful_generate")
+    ours = {"grammar": GRAMMAR, "tokenizer": VOCABULARY, "method": "exact", "seed": 6, "trust_remote_code": True}
+    by_name = generate(model, folder, 9, **ours)
+    assert torch.equal(by_name, generate(model, faithful_generate(GRAMMAR, VOCABULARY, "exact", seed=6), 9))
