@@ -1,12 +1,12 @@
 """AWRS beside genlm-control's, in one run: ``python -m benchmarks.awrs_bench``.
 
-The same masses, the same program, the same number of particles; engines take turns, in an order that rotates. Two
-tables: single steps on vocabularies of 1,000 to 128,000 tokens, and whole texts by SMC under a model whose exact Z is
-known by dynamic programming. Shown for each: calls of the program, time, and the mean of the weights over the exact Z
-with its distance from one in standard errors. An unbiased sampler stays within about 4, where the relative variance is
-small; where it is above 1 the standard error is itself an estimate of little worth. ``geomean`` rows are over the cases
-of a table, ours over genlm's. The program is a table look-up: its time is next to nothing. The model ends its texts
-before genlm's ``max_tokens``, so that both have the same target.
+The same masses, the same program, the same number of particles; engines take turns, in an order that rotates. Three
+tables: single steps on few tokens (is it unbiased?) and on vocabularies of 1,000 to 128,000 tokens, and whole texts by
+SMC under a model whose exact Z is known by dynamic programming. Shown for each: calls of the program, time, and the
+mean of the weights over the exact Z with its distance from one in standard errors. An unbiased sampler stays within
+about 4, where weights far above one are not rare: where they are, few draws cannot tell, and the standard error is too
+small. ``geomean`` rows are over the cases of a table, ours over genlm's. The program is a table look-up: its time is
+next to nothing. The model ends its texts before genlm's ``max_tokens``, so that both have the same target.
 
 genlm-control need not be in this environment: ``pip install --no-deps --target FOLDER genlm-control ...``, then
 ``PYTHONPATH=FOLDER``. Without it, only ours is measured, and the report says so.
@@ -54,9 +54,10 @@ class Record:
     @property
     def off(self) -> str:
         """Mean weight over Z, and how many standard errors that is from one."""
-        error = statistics.stdev(self.weights) / math.sqrt(len(self.weights))
-        mean = statistics.mean(self.weights)
-        return f"{mean:.3f} ({(mean - 1) / error if error > 1e-12 else 0.0:+.1f})"
+        mean, spread = statistics.mean(self.weights), statistics.stdev(self.weights)
+        if spread < 1e-9 * mean or not mean:
+            return f"{mean:.3f} (all equal)"
+        return f"{mean:.3f} ({(mean - 1) / spread * math.sqrt(len(self.weights)):+.1f})"
 
     @property
     def relative_variance(self) -> float:
@@ -141,6 +142,17 @@ def genlm_step(case: StepCase, seed: int) -> Step:
         return float(log_weight), program.asked - before
 
     return step
+
+
+def enumerable_cases() -> list[StepCase]:
+    """Few tokens, for many draws; in the last, less than 1e-5 of the mass is accepted."""
+    zipf = np.array([64, 32, 16, 8, 4, 2, 1]) / 127
+    faint = np.array([0.6, 0.4 - 2e-6, 1e-6, 1e-6])
+    return [
+        StepCase("zipf of 7, every second accepted", np.log(zipf), [True, False] * 3 + [True]),
+        StepCase("zipf of 7, the last two accepted", np.log(zipf), [False] * 5 + [True] * 2),
+        StepCase("two faint tokens accepted", np.log(faint), [False, False, True, True]),
+    ]
 
 
 # --- Whole texts ---------------------------------------------------------------------------------------------------
@@ -329,9 +341,9 @@ def genlm_version() -> str:
     return machine.version_of("genlm-control")
 
 
-async def steps(sizes: Sequence[int], rounds: int, seed: int) -> dict[str, dict[str, Record]]:
+async def steps(cases: Sequence[StepCase], rounds: int, seed: int) -> dict[str, dict[str, Record]]:
     found = {}
-    for case in step_cases(sizes, seed):
+    for case in cases:
         engines = {name: our_step(case, name, seed + 1) for name in ESTIMATORS}
         if genlm_version():
             engines["genlm"] = genlm_step(case, seed + 2)
@@ -355,6 +367,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=SIZES)
     parser.add_argument("--rounds", type=int, default=200, help="steps of each engine in each case (default: 200)")
+    parser.add_argument("--draws", type=int, default=5000, help="steps in each case of few tokens (default: 5000)")
     parser.add_argument("--texts", type=int, default=100, help="SMC runs of each engine in each case (default: 100)")
     parser.add_argument("--text-tokens", type=int, default=32_000, help="tokens of the model of texts")
     parser.add_argument("--length", type=int, default=12, help="tokens of the longest text")
@@ -363,7 +376,9 @@ def main() -> None:
     options = parser.parse_args()
     parts = [f"genlm-control {genlm_version() or 'is not installed: ours only'}; load {machine.load()}\n"]
     parts.append(table(["", ""], machine.facts().items()) + "\n\n`" + machine.command_line() + "`\n")
-    parts.append(report("Single steps", asyncio.run(steps(options.sizes, options.rounds, options.seed))))
+    few, many = enumerable_cases(), step_cases(options.sizes, options.seed)
+    parts.append(report("Few tokens, many draws", asyncio.run(steps(few, options.draws, options.seed))))
+    parts.append(report("Single steps", asyncio.run(steps(many, options.rounds, options.seed))))
     if options.texts:
         found = asyncio.run(texts(options.texts, options.seed, options.text_tokens, options.length))
         parts.append(report("Texts, by SMC (resampling below half the particles)", found))

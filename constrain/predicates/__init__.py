@@ -1,4 +1,4 @@
-"""Constraints that are programs: Python that compiles, SQL that prepares, SMILES that RDKit parses, JSON that validates.
+"""Constraints that are programs: Python that compiles, SQL that prepares, SMILES that RDKit parses, valid JSON.
 
 Each answers two questions of a text: is it wanted (``complete_ok``), and may it still become so (``prefix_ok``)?
 ``docs/predicates.md`` has examples.

@@ -40,9 +40,7 @@ class JsonValidates:
     the engine for each byte.
     """
 
-    def __init__(
-        self, validator: object, rejects: type[Exception] | tuple[type[Exception], ...] = ValueError
-    ) -> None:
+    def __init__(self, validator: object, rejects: type[Exception] | tuple[type[Exception], ...] = ValueError) -> None:
         """Raises ``ValueError`` for what is no validator, such as a schema."""
         self.validate, self.reads_text = _function(validator)
         self.rejects = rejects
@@ -83,6 +81,8 @@ def _function(validator: object) -> tuple[Validator, bool]:
         if callable(method):
             return method, reads_text
     if not callable(validator):
-        hint = "for a JSON Schema, constrain.json_schema(schema) as a grammar, or jsonschema's Draft202012Validator(schema)"
-        raise ValueError(f"a validator is a function of a value, or has is_valid, not {type(validator).__name__}: {hint}")
+        hint = "for a JSON Schema: constrain.json_schema(schema) as a grammar, or Draft202012Validator(schema) here"
+        raise ValueError(
+            f"a validator is a function of a value, or has is_valid, not {type(validator).__name__}: {hint}"
+        )
     return validator, False

@@ -57,7 +57,9 @@ LEXIS = lexis(sys.version_info >= (3, 12))
 _BLANKS = re.compile(r"[ \t\f]*")
 _CONTINUED_BLANK = re.compile(r"^[ \t\f]*\\", re.MULTILINE)
 # A line that begins a statement of the module: not one that goes on with an "if", a "for", a "while" or a "try".
-_STATEMENT = re.compile(r"^(?!(?:else|elif|except|finally)\b)(?:[^\W\d]\w*\b(?![\"'])|@)(?=.)", re.MULTILINE | re.DOTALL)
+_STATEMENT = re.compile(
+    r"^(?!(?:else|elif|except|finally)\b)(?:[^\W\d]\w*\b(?![\"'])|@)(?=.)", re.MULTILINE | re.DOTALL
+)
 
 
 class PythonCompiles:

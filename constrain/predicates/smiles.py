@@ -28,8 +28,8 @@ class SmilesParses:
     text is a molecule without atoms. Names and extensions, which RDKit takes behind a blank, are refused.
 
     ``prefix_ok`` never rejects a beginning of what is accepted. It finds what cannot be at that place, rings that
-    cannot be closed so, wrong atoms in brackets, and (with ``sanitize``) carbon, oxygen and fluorine with too many bonds;
-    open rings, aromaticity and other valences are judged at the end. Cost: RDKit parses the text once, without
+    cannot be closed so, wrong atoms in brackets, and (with ``sanitize``) carbon, oxygen and fluorine with too many
+    bonds; open rings, aromaticity and other valences are judged at the end. Cost: RDKit parses the text once, without
     sanitising it.
     """
 

@@ -17,7 +17,7 @@ from constrain.sql.database import only_reading
 from constrain.sql.schema import DatabaseError, open_readonly
 
 UNFINISHED = " '"
-REACHED = "unrecognized token: \"'\""
+REACHED = 'unrecognized token: "\'"'
 ENDED = "one statement at a time"  # Python's module says so when text follows the statement
 NO_SUCH = "no such table"
 REMEMBERED = 1024  # names of tables, or of none
@@ -49,7 +49,8 @@ class SqlExplains:
     """UTF-8 text that is one SELECT, VALUES or WITH ... SELECT which SQLite can ``EXPLAIN`` on a database.
 
     Tables, columns and functions are there, then, and their numbers are right; what happens while it runs is not
-    known. A semicolon and comments may follow. Parameters (``?``, ``:name``) are refused, since nothing is bound.
+    known. A semicolon and comments may follow. Parameters (``?``, ``:name``) are refused, since nothing is bound,
+    and so are table-valued functions, which SQLite builds by a CREATE.
     The database is opened read-only, an authorizer refuses all but reading, and nothing is run.
 
     ``prefix_ok`` never rejects a beginning of what prepares. It finds syntax errors when the token at fault is

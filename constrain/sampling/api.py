@@ -12,7 +12,7 @@ from constrain.sampling.drawing import asap, exact, importance, mask
 from constrain.sampling.guard import guard
 from constrain.sampling.mcmc import mcmc
 from constrain.sampling.model import LanguageModel
-from constrain.sampling.predicate import Predicate
+from constrain.predicates.base import Predicate
 from constrain.sampling.problem import Problem
 from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach

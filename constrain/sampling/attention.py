@@ -35,10 +35,12 @@ def limit_reach(seen: Visible, kind: str, config: Any, queries: Integers, keys: 
     """What layers of ``kind`` see of ``seen`` ``[Q, K]``, by the depths of queries ``[Q]`` and keys ``[K]``."""
     if kind not in SIZES:
         return seen
-    size = int(getattr(config, SIZES[kind]))
+    size: int = getattr(config, SIZES[kind])
     if kind == "sliding_attention":
-        return seen & (queries[:, None] - keys < size)
-    return seen & (queries[:, None] // size == keys // size)
+        near: Visible = queries[:, None] - keys < size
+    else:
+        near = queries[:, None] // size == keys // size
+    return seen & near
 
 
 @contextmanager

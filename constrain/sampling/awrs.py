@@ -17,7 +17,7 @@ more token is asked:
   a control variate): on average never more calls than the others.
 * ``geometric``  the share of accepts among draws with replacement, which are simulated (a reject that comes again is
   counted, not asked); more ``accepts`` mean less variance and more calls.
-* ``auto``       ``roulette`` with more looks; after many rejects ``geometric`` on what is left, which the same
+* ``auto``       ``roulette`` with more looks; after three rejects ``geometric`` on what is left, which the same
   induction allows: on each set any estimator that is properly weighted for it.
 * ``two_loop``   the paper's own estimator, for comparison: draw to a second accept, ``W = p(S) / (1 + rejects)``.
 
@@ -36,7 +36,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.urn import Floats, Indices, Urn, log_sum
+from constrain.sampling.urn import Floats, Indices, Urn
 
 Mass = TypeVar("Mass")
 Terms = Sequence[tuple[Fraction, Mass]]
@@ -44,7 +44,7 @@ Verdicts = npt.NDArray[np.int8]
 
 YES, NO, UNKNOWN = 1, 0, -1
 ONE = Fraction(1)
-PATIENCE = 8  # rejects after which ``auto`` takes it that little is accepted
+PATIENCE = 3  # rejects after which ``auto`` takes it that little is accepted
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def awrs_step(
     ``estimator``    ``"recursive"``, ``"roulette"``, ``"geometric"``, ``"auto"`` or ``"two_loop"`` (see the module).
     ``accepts``      for ``"geometric"`` and ``"auto"``: accepted draws that end the step, at least 2.
     ``max_rejects``  give up (no token, weight zero) at this many rejects, at least 1; the weights of the tokens that
-                     do come stay unbiased for it. Not for ``"two_loop"``, which has no unbiased form with a cap.
+                     do come make up for it. Not for ``"two_loop"``, whose weight is unbiased only without.
     ``known``        int8 ``[n]`` of verdicts that are known: 1 accepted, 0 rejected, -1 not known. What is known to be
                      rejected is taken out first, what is known to be accepted costs no call and (in ``"recursive"``,
                      ``"roulette"`` and mostly ``"auto"``) counts exactly: with all verdicts known the weight is exact.
@@ -184,7 +184,7 @@ def roulette(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Ma
 
 
 def auto(draws: Draws[Mass], program: Program, limits: Limits) -> Outcome[Mass]:
-    """``roulette`` with a coin of twice the odds; from the eighth reject on, ``geometric`` on what is left."""
+    """``roulette`` with a coin of twice the odds; from the third reject on, ``geometric`` on what is left."""
     patient = limits.max_rejects is None or limits.max_rejects > PATIENCE
     index, rejects = _first_accept(draws, program, PATIENCE if patient else limits.max_rejects)
     if patient and rejects == PATIENCE:
@@ -298,8 +298,10 @@ def _left(limits: Limits, rejects: int) -> int | None:
 
 
 def log_weight(terms: Terms[float]) -> float:
-    """The logarithm of a sum of coefficients times masses given by their logarithms."""
-    return log_sum(np.array([_log(coefficient) + mass for coefficient, mass in terms]))
+    """The logarithm of a sum of coefficients times masses given by their logarithms; ``-inf`` of none."""
+    logs = [_log(coefficient) + mass for coefficient, mass in terms]
+    top = max(logs, default=-math.inf)
+    return top if len(logs) < 2 else top + math.log(math.fsum(math.exp(x - top) for x in logs))
 
 
 def _log(coefficient: Fraction) -> float:

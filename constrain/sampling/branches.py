@@ -75,7 +75,7 @@ def heaviest(trie: Trie, tips: int = TIPS) -> Branch:
 
 
 def outline(tree: Branch) -> list[str]:
-    """Lines of text: for each branch ``P`` and ``S`` of its prefix and its share of all wanted text, at most; the tree."""
+    """Lines of text: of each branch ``P`` and ``S`` of its prefix, its share of wanted text at most, and the tree."""
     lines = ["  P(prefix)  S(prefix)   share"]
     _write(tree, tree.log_mass, "", "", lines)
     return lines

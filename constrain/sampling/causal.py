@@ -11,6 +11,7 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +37,7 @@ class CausalModel:
     ``prompt_ids``  token ids, at least one: a sequence, an array, or a tensor of one row (``encode_prompt`` makes them)
     ``width``       only for models that do not say how wide their scores are
     ``max_bytes``   bound on the keys and values kept; beyond it those used least recently are computed again
-    ``name``        for ``key``, instead of the model's ``name_or_path``
+    ``name``        for ``key``, instead of the last part of the model's ``name_or_path``
 
     ``usage`` counts forward passes and the tokens in them, without the few of the examination at first use. Raises
     ``ValueError`` for a model in training mode, an encoder-decoder, and ids that are none of its own.
@@ -60,7 +61,7 @@ class CausalModel:
         self._most_positions = most_positions(self._forward.config)
         self._check([Request(())])
         self._check_ids(self.prompt)
-        self.key = f"{name or model.name_or_path or type(model).__name__}|{fingerprint(model)}|{_digest(self.prompt)}"
+        self.key = f"{name or Path(model.name_or_path).name}|{fingerprint(model)}|{_digest(self.prompt)}"
 
     @property
     def kv(self) -> Literal["tree", "none"]:

@@ -23,12 +23,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from constrain.sampling.causal import CausalModel
 from constrain.sampling.certificate import Evidence, mean
+from constrain.sampling.masses import Floats
 from constrain.sampling.model import LanguageModel
 from constrain.sampling.problem import Problem
+from constrain.sampling.prompts import encode_prompt
 from constrain.sampling.results import Guarantee, Sample, Samples, normalised
 from constrain.sampling.scoring import score
-from constrain.sampling.trie import DEAD, Floats, Trie, log_sum
+from constrain.sampling.trie import DEAD, Trie, log_sum
 
 PILOT, ROUNDS, COINS = 60, 1000, 61  # names of streams of randomness
 ATTEMPTS = 1000  # proposals for each sample, before it is given up
@@ -107,10 +110,8 @@ class Source:
 def proposals_of(problem: Problem, proposal: LanguageModel | tuple[Any, Any, Any]) -> Problem:
     """The same problem for the model that proposes, with a trie of its own."""
     if isinstance(proposal, tuple):
-        from constrain.sampling.causal import CausalModel, read_prompt
-
         causal, tokenizer, prompt = proposal
-        model: LanguageModel = CausalModel(causal, read_prompt(tokenizer, prompt))
+        model: LanguageModel = CausalModel(causal, encode_prompt(tokenizer, prompt))
     else:
         model = proposal
     trie = Trie(model, problem.trie.target, problem.trie.max_bytes)

@@ -8,7 +8,6 @@ So nothing is padded, nothing copied where texts fork, and nothing reordered whe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
@@ -153,8 +152,13 @@ class PrefixTree:
 def distinct_beginnings(texts: Sequence[Text]) -> int:
     """How many different nonempty beginnings ``texts`` have, which is how many nodes they need."""
     ordered = sorted(texts)
-    shared = (len(os.path.commonprefix(pair)) for pair in pairwise(ordered))
-    return sum(map(len, ordered)) - sum(shared)
+    return sum(map(len, ordered)) - sum(_shared(text, following) for text, following in pairwise(ordered))
+
+
+def _shared(text: Text, other: Text) -> int:
+    """How many tokens both begin with."""
+    places = range(min(len(text), len(other)))
+    return next((place for place in places if text[place] != other[place]), len(places))
 
 
 class PooledCache(Cache):

@@ -6,7 +6,9 @@ probability ``min(1, P(y) g(x|y) / (P(x) g(y|x)))`` (Metropolis-Hastings), else 
 
     ``g(y|x) = sum_{t <= common(x, y)} r_x(t) prod_{i >= t} q(y_i | y_<i)``,
 
-with ``q`` the masked law. The proposals differ in the law ``r_x`` of the cut:
+with ``q`` the masked law. (The cuts below weigh a place by what stands before it alone; for such the sums have one
+factor in both directions, which cancels. Any other law of the cut would need it, so it is counted.) The
+proposals differ in the law ``r_x`` of the cut:
 
 * *uniform* over the tokens of ``x``, its end included;
 * *priority*: in proportion to ``exp(H_t) - 1``, with ``H_t`` the entropy of the masked law at ``t`` in nats: where more
@@ -26,9 +28,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from constrain.sampling.masses import Floats
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Sample, Samples
-from constrain.sampling.trie import DEAD, Floats, Law, Node, log_sum, pick
+from constrain.sampling.trie import DEAD, Law, log_sum
 
 CHAINS = 50  # name of a stream of randomness
 STARTS = 1000  # masked draws for the first wanted text of a chain, before it is given up
@@ -53,7 +56,7 @@ def mcmc(problem: Problem, steps: int = 10, proposal: str = "uniform") -> Sample
     ``proposal``  "uniform", "priority" or "restart".
 
     The budget of walks (starts and steps) is shared out equally; without one a chain may try 1,000 times to start, and
-    make all its steps. Chains do not depend on each other, nor on ``slots``.
+    make all its steps. Chains do not depend on each other.
 
     The certificate's estimate of ``Z`` is the mean weight of the first draw of each chain (unbiased), and with
     "restart" of all its draws (where the number of draws depends on what they are, so biased by one over that number).
@@ -179,15 +182,14 @@ class Chain:
             node.bound = DEAD
             return
         if self.read == len(self.draft):
-            self.draft.append(self._draw(node, node.law))
+            self.draft.append(self._draw(node.law))
         self.node = trie.child(node, self.draft[self.read].id)
         self.read += 1
 
-    def _draw(self, node: Node, law: Law) -> Token:
-        place = pick(law.log_p, self.rng.random())
-        log_p = float(law.log_p[place])
-        log_choice = _log_choice(law) if self.cut is priority else 0.0
-        return Token(int(law.ids[place]), log_p, log_p - law.log_mass, log_choice)
+    def _draw(self, law: Law) -> Token:
+        token = law.draw_masked(self.rng.random())
+        log_p = law.probability(token)
+        return Token(token, log_p, log_p - law.log_mass, _log_choice(law) if self.cut is priority else 0.0)
 
     def _decide(self, wanted: bool) -> None:
         """The draft is a whole text, or broke off: move or stay, and begin the next."""
@@ -213,7 +215,7 @@ class Chain:
             self.text = self.draft
 
     def _cut(self) -> None:
-        place = pick(self.cut(self.text), self.rng.random()) if self.text else 0
+        place = self.rng.choice(len(self.text), p=np.exp(self.cut(self.text))) if self.text else 0
         self.draft = self.text[:place]
         self.reread()
 

@@ -24,9 +24,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.awrs import Unit, awrs_step
+from constrain.sampling.awrs import awrs_step
+from constrain.sampling.masses import Floats
 from constrain.sampling.results import Sample
-from constrain.sampling.trie import DEAD, Floats, Law, Node, Trie, log_sum, pick
+from constrain.sampling.trie import DEAD, Law, Node, Trie
 
 LogFactor = Callable[[bytes], float]
 Twist = LogFactor | Literal["trie"] | None
@@ -83,17 +84,15 @@ class Steps:
         node = particle.node
         self.trie.touch(node)
         law = node.law
-        unit = Unit(None, DEAD, 0) if law is None else self._draw(node, law, rng)
-        self.calls += unit.calls
-        if law is None or unit.index is None:
+        token, log_total = (None, DEAD) if law is None else self._draw(node, law, rng)
+        if law is None or token is None:
             particle.log_weight = DEAD
             return
-        token = int(law.ids[unit.index])
         relied_on = _bound(law, token)
         child = particle.node = self.trie.child(node, token)
         particle.log_p += child.log_p
         particle.log_mask += child.log_p - law.log_mass
-        self._weigh(particle, unit.log_weight, relied_on)
+        self._weigh(particle, log_total, relied_on)
 
     def sample(self, particle: Particle) -> Sample:
         """The particle as a sample."""
@@ -101,13 +100,18 @@ class Steps:
         text = self.trie.target.vocabulary.decode(tokens).decode("utf-8", "replace")
         return Sample(text, tokens, particle.log_p, particle.log_weight, particle.log_mask)
 
-    def _draw(self, node: Node, law: Law, rng: np.random.Generator) -> Unit:
-        masses = _lowered(law) if self.twist == "trie" else law.log_p
-        if self.trie.target.predicate is None:
-            total = log_sum(masses)
-            return Unit(pick(masses, rng.random()) if total > DEAD else None, total, 0)
-        return awrs_step(
-            masses,
+    def _draw(self, node: Node, law: Law, rng: np.random.Generator) -> tuple[int | None, float]:
+        """A token, if one is wanted, and the log of (an unbiased estimate of) the mass of all that are."""
+        if self.trie.target.predicate is not None:
+            return self._ask(node, law, rng)
+        log_total = law.bound() if self.twist == "trie" else law.log_mass
+        if log_total == DEAD:
+            return None, DEAD
+        return (law.draw if self.twist == "trie" else law.draw_masked)(rng.random()), log_total
+
+    def _ask(self, node: Node, law: Law, rng: np.random.Generator) -> tuple[int | None, float]:
+        unit = awrs_step(
+            _lowered(law) if self.twist == "trie" else law.log_p,
             lambda index: self.trie.child(node, int(law.ids[index])).bound > DEAD,
             rng,
             estimator=self.estimator,
@@ -115,6 +119,8 @@ class Steps:
             max_rejects=self.max_rejects,
             known=_verdicts(law),
         )
+        self.calls += unit.calls
+        return None if unit.index is None else int(law.ids[unit.index]), unit.log_weight
 
     def _weigh(self, particle: Particle, log_total: float, relied_on: float) -> None:
         child = particle.node

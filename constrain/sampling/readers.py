@@ -174,12 +174,17 @@ def _parts(feeds: list[Feed]) -> Iterator[list[Feed]]:
 
 
 class PlainReader:
-    """Reads each text from its beginning, in batches padded at the end, and keeps nothing."""
+    """Reads each text from its beginning, in batches padded at the end, and keeps nothing.
+
+    There is no mask: a causal model does not see what comes later. With one, padding longer than a window would see
+    nothing at all, and what is not a number would spread from it.
+    """
 
     def __init__(self, forward: Forward, prompt: Text, usage: Usage) -> None:
         self._forward = forward
         self._prompt = prompt
         self._usage = usage
+        self._options = {"use_cache": False} if "use_cache" in forward.takes else {}
 
     def read(self, requests: Sequence[Request]) -> list[Laws]:
         """As :meth:`LanguageModel.laws`; requests that are the same are read once."""
@@ -205,16 +210,8 @@ class PlainReader:
         longest = max(map(len, texts))
         first = min(len(text) - 1 - len(request.ahead) for text, request in zip(texts, batch, strict=True))
         ids = [text + [text[-1]] * (longest - len(text)) for text in texts]  # what pads does not matter
-        rows = self._forward.laws(ids, longest - first, **self._options(texts, longest))
+        rows = self._forward.laws(ids, longest - first, **self._options)
         self._usage.calls += 1
         self._usage.tokens += sum(map(len, texts))
         ends = [len(text) - first for text in texts]
         return [row[end - 1 - len(request.ahead) : end] for row, end, request in zip(rows, ends, batch, strict=True)]
-
-    def _options(self, texts: list[list[int]], longest: int) -> dict[str, Any]:
-        """A mask where texts are padded. Padding comes last, so no token before it could see it anyway."""
-        options: dict[str, Any] = {"use_cache": False} if "use_cache" in self._forward.takes else {}
-        if "attention_mask" in self._forward.takes and any(len(text) < longest for text in texts):
-            mask = [[1] * len(text) + [0] * (longest - len(text)) for text in texts]
-            options["attention_mask"] = torch.tensor(mask, device=self._forward.device)
-        return options

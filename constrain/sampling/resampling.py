@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.trie import Floats
+from constrain.sampling.masses import Floats
 
 Ancestors = npt.NDArray[np.int64]
 

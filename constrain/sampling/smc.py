@@ -13,11 +13,12 @@ from math import inf, log, sqrt
 
 import numpy as np
 
+from constrain.sampling.masses import Floats
 from constrain.sampling.particles import LogFactor, Particle, Steps, Twist
 from constrain.sampling.problem import Problem
 from constrain.sampling.resampling import SCHEMES, effective_size
 from constrain.sampling.results import Samples, normalised
-from constrain.sampling.trie import DEAD, Floats, log_sum
+from constrain.sampling.trie import DEAD, log_sum
 
 FEWEST = 8  # particles, where their number is not given
 TOKENS, RESAMPLING = 30, 31  # names of streams of randomness

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from constrain.bits import allocate, ids_of
 from constrain.matcher import TextAutomaton
-from constrain.sampling.predicate import Predicate
+from constrain.predicates.base import Predicate
 from constrain.sampling.reach import Reach
 from constrain.tokens.base import TokenAutomaton
 

@@ -56,7 +56,7 @@ class Law:
         self._open = Masses(log_p)  # tokens without a node, whose bound is 1
         self._weights = np.empty(4)  # log p(a) + log S(ua) of children, in their order
         self._size = 0
-        self.log_mass = self._open.log_total  # the mass that masking leaves: log Z_u
+        self.log_mass = self._open.log_all  # the mass that masking leaves: log Z_u
         self._bound: float | None = None  # remembered until a child changes
 
     def probability(self, token: int) -> float:
@@ -86,23 +86,21 @@ class Law:
         return self._bound
 
     def draw(self, uniform: float) -> int:
-        """A token with probability proportional to ``p(a) S(a)``. ``uniform`` lies in [0, 1); one must be possible."""
-        return self._pick(self._weights[: self._size] - self.bound(), uniform)
+        """A token with probability proportional to ``p(a) S(a)``. ``uniform`` lies in [0, 1); one must be possible.
 
-    def draw_masked(self, uniform: float) -> int:
-        """A token with probability proportional to ``p(a)``, whatever is known about what follows."""
-        return self._pick(np.array([child.log_p - self.log_mass for child in self.places]), uniform)
-
-    def _pick(self, visited: Floats, uniform: float) -> int:
-        """A token by inversion: children first, with these log probabilities, then the others with the rest of the
-        mass."""
-        masses = np.exp(visited).cumsum()
-        mass = float(masses[-1]) if len(masses) else 0.0
+        By inversion: children come first, in their order, then the others.
+        """
+        masses = np.exp(self._weights[: self._size] - self.bound()).cumsum()
+        mass = float(masses[-1]) if self._size else 0.0
         if uniform < mass:
             return self.places[int(masses.searchsorted(uniform, side="right"))].token
         if self._open.log_total == DEAD:  # rounding has left a little beyond the last child
-            return self.places[int(visited.argmax())].token
+            return self.places[int(self._weights[: self._size].argmax())].token
         return int(self.ids[self._open.draw(min((uniform - mass) / max(1.0 - mass, 1e-300), BELOW_ONE))])
+
+    def draw_masked(self, uniform: float) -> int:
+        """A token with probability proportional to ``p(a)``: the same for the same uniform, whatever was visited."""
+        return int(self.ids[self._open.draw_any(uniform)])
 
 
 class Node:
@@ -174,7 +172,7 @@ class Trie:
             if len(ids):
                 asked.append((node, ids, self.target.ahead(node.state, node.depth, len(ids))))
             else:
-                node.bound = DEAD
+                self.lower(node, DEAD)
         if asked:
             laws = self.model.laws([Request(node.tokens(), ahead) for node, _, ahead in asked])
             for (node, ids, ahead), rows in zip(asked, laws, strict=True):
@@ -190,16 +188,21 @@ class Trie:
     def give(self, node: Node, law: Law) -> None:
         """Give a node its law, of exactly the tokens in ``allowed(node)``."""
         node.law, node.foreseen = law, None
-        node.bound = min(node.bound, law.bound())
+        self.lower(node, law.bound())
         self.bytes += BYTES_OF_TOKEN * len(law.ids)
 
     def settle(self, node: Node) -> None:
         """Bring the bounds from ``node`` up to the root in line with what lies below them."""
         for each in node.lineage():
             if each.law is not None:
-                each.bound = min(each.bound, each.law.bound())
-            self.note(each)
+                self.lower(each, each.law.bound())
         self.lowest = min(self.lowest, self.root.bound)
+
+    def lower(self, node: Node, bound: float) -> None:
+        """Lower a node's bound, unless it is lower; its parent's law knows at once."""
+        if bound < node.bound:
+            node.bound = bound
+            self.note(node)
 
     def note(self, node: Node) -> None:
         """Tell a node's parent that its bound has changed."""
@@ -256,7 +259,7 @@ class Trie:
             node = waiting.pop()
             yield node
             if node.law is not None:
-                waiting += node.law.places
+                waiting += reversed(node.law.places)
 
     def touch(self, node: Node) -> None:
         """Note that a node was visited now."""

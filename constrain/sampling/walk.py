@@ -91,8 +91,8 @@ class Walk:
             self.bound = DEAD
             return
         total = law.bound()
-        now = node.bound = min(node.bound, total)
-        if now == DEAD or (self.mode == "exact" and not self.coin(min(now - self.bound, 0.0))):
+        trie.lower(node, total)
+        if node.bound == DEAD or (self.mode == "exact" and not self.coin(min(node.bound - self.bound, 0.0))):
             self.bound = DEAD
             return
         token = self.choose(law, self._adaptive)

@@ -75,6 +75,7 @@ class SqliteFile:
 
 
 def only_reading(action: int, *_: Any) -> int:
+    """An authorizer (``sqlite3.Connection.set_authorizer``) that refuses all but reading."""
     return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
 
 

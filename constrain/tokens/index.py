@@ -332,10 +332,12 @@ def _follow_matrix(code: list[int]) -> tuple[Any, Any]:
 
 def _unspellable(missing: frozenset[int]) -> _rx.Ranges:
     """Code points whose UTF-8 form needs a byte that no token has. Bytes that UTF-8 never uses do not count."""
+    ranges = [(byte, byte) for byte in missing if byte < 0x80]
+    if missing.issuperset(range(0x80, 0xC0)):  # small vocabularies: nothing beyond ASCII can be spelled
+        return _rx.merge_ranges([*ranges, *((max(low, 0x80), high) for low, high in _rx.ANY_CHAR.ranges)])  # type: ignore[attr-defined]
     if any(0x80 <= byte < 0xC0 for byte in missing):  # a continuation byte: rare, and it has no simple form
         every = (code for low, high in _rx.ANY_CHAR.ranges for code in range(low, high + 1))  # type: ignore[attr-defined]
         return _rx.merge_ranges((code, code) for code in every if not missing.isdisjoint(chr(code).encode()))
-    ranges = [(byte, byte) for byte in missing if byte < 0x80]
     for first, last, shift, base in ((0xC2, 0xDF, 6, 0xC0), (0xE0, 0xEF, 12, 0xE0), (0xF0, 0xF4, 18, 0xF0)):
         leads = (byte - base for byte in missing if first <= byte <= last)
         ranges += [(lead << shift, min((lead + 1) << shift, _rx.MAX_CODE_POINT + 1) - 1) for lead in leads]

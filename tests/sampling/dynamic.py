@@ -50,7 +50,7 @@ class TableAutomaton:
 
 @dataclass(frozen=True)
 class NgramWorld:
-    """``law(context)``: the probabilities of all ids after the last ``order - 1`` ids or fewer; ``eos``: those that end."""
+    """``law(context)``: probabilities of all ids after the last ``order - 1`` or fewer; ``eos``: those that end."""
 
     law: Callable[[Ids], Sequence[float]]
     order: int
@@ -106,7 +106,7 @@ class NgramWorld:
 
     @cached_property
     def backward(self) -> Array:
-        """``[k, node]``: log probability of a member within ``k`` more tokens; a last column of ``-inf`` for no node."""
+        """``[k, node]``: log probability of a member within ``k`` more tokens; a last column of ``-inf``: no node."""
         table = np.full((self.max_tokens + 1, len(self.nodes) + 1), -np.inf)
         table[0, :-1] = self._ends
         for k in range(1, self.max_tokens + 1):

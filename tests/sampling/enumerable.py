@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import constrain
 from constrain.sampling.model import TableModel
@@ -63,7 +64,10 @@ class World:
         return b"".join(self.tokens[i] for i in ids)
 
     def accepts(self, ids: Ids) -> bool:
-        return re.fullmatch(self.pattern, self.text(ids).decode()) is not None
+        try:
+            return re.fullmatch(self.pattern, self.text(ids).decode()) is not None
+        except UnicodeDecodeError:
+            return False
 
     def sequences(self, prefix: Ids = ()) -> Iterator[Ids]:
         """All token sequences up to the cap, members or not."""
@@ -172,14 +176,18 @@ def log(fraction: Fraction) -> float:
     return math.log(fraction.numerator) - math.log(fraction.denominator)
 
 
-def bigram(table: Sequence[Sequence[Fraction | int]]) -> Law:
-    """The law that looks at the last id: row 0 at the start, row ``i + 1`` after id ``i``."""
-    rows = [tuple(map(Fraction, row)) for row in table]
-    assert all(sum(row) == 1 for row in rows)
-    return lambda prefix: rows[prefix[-1] + 1 if prefix else 0]
+def shares(*weights: Fraction | int) -> tuple[Fraction, ...]:
+    """Weights as probabilities."""
+    return tuple(Fraction(weight) / sum(weights) for weight in weights)
 
 
-def worlds_of(path: Path) -> Iterator[tuple[World, dict[str, object]]]:
+def bigram(*rows: Sequence[Fraction | int]) -> Law:
+    """The law that looks at the last id: row 0 at the start, row ``i + 1`` after id ``i``; rows are weights."""
+    laws = [shares(*row) for row in rows]
+    return lambda prefix: laws[prefix[-1] + 1 if prefix else 0]
+
+
+def worlds_of(path: Path) -> Iterator[tuple[World, dict[str, Any]]]:
     """The worlds of a file in the form of ``exact_seq.jsonl``, with the figures stored there."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -187,4 +195,4 @@ def worlds_of(path: Path) -> Iterator[tuple[World, dict[str, object]]]:
             names = [*case["tokens"], case["eos"]]
             rows = [[Fraction(case["lm"][before][after]) for after in names] for before in ["", *case["tokens"]]]
             tokens = tuple(token.encode() for token in case["tokens"])
-            yield World(case["id"], tokens, case["regex"], case["max_tokens"], bigram(rows)), case
+            yield World(case["id"], tokens, case["regex"], case["max_tokens"], bigram(*rows)), case

@@ -16,7 +16,8 @@ from tiny_causal import BUILDERS, PLAIN, PROMPT, SHAPE, TREES, VOCABULARY, Oracl
 from constrain.errors import ConstrainError, LimitExceeded
 from constrain.sampling import examination, kvtree, readers
 from constrain.sampling.causal import CausalModel
-from constrain.sampling.model import Request
+from constrain.sampling.model import Request, Usage
+from constrain.sampling.readers import Forward, PlainReader
 
 
 def entry_bytes(model: Any) -> int:
@@ -81,6 +82,14 @@ def test_long_texts_are_read_in_parts(family: str, monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(laws, oracle.laws(request), rtol=0, atol=1e-12)
     assert causal.usage.tokens == len(PROMPT) + len(distinct(requests))
     assert causal.usage.calls == -(-causal.usage.tokens // 4)
+
+
+@pytest.mark.parametrize("family", TREES)
+def test_plain_passes_do_not_see_what_pads_them(family: str) -> None:
+    oracle, plain = Oracle(tiny(family)), PlainReader(Forward(tiny(family)), PROMPT, Usage())
+    requests = [Request(()), Request((6, 7)), Request((6, 7, 8), (8,) * 12)]  # padding is longer than any window
+    for request, laws in zip(requests, plain.read(requests), strict=True):
+        np.testing.assert_allclose(laws, oracle.laws(request), rtol=0, atol=tolerance(family))
 
 
 def test_batches_of_plain_passes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +304,7 @@ def test_a_model_that_sees_sister_branches_is_found_out(monkeypatch: pytest.Monk
     np.testing.assert_allclose(causal.laws([request])[0], Oracle(tiny("llama")).laws(request), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("family", ["qwen2_mixed", "gemma3", "mistral"])
+@pytest.mark.parametrize("family", ["qwen2_mixed", "gemma3", "llama4", "mistral"])
 def test_a_window_that_is_not_kept_is_found_out(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "limit_reach", lambda seen, *_: seen)
     causal = CausalModel(tiny(family), PROMPT)

@@ -1,5 +1,6 @@
-"""For ``model.generate(custom_generate="examples/faithful_generate", trust_remote_code=True, grammar=..., tokenizer=...)``:
-the same as passing ``constrain.sampling.generate.faithful_generate(grammar, tokenizer)``, for those who configure by name.
+"""For ``model.generate(custom_generate="examples/faithful_generate", trust_remote_code=True, grammar=..., ...)``.
+
+The same as passing ``constrain.sampling.generate.faithful_generate(grammar, tokenizer)``, for those who name folders.
 """
 
 from constrain.sampling.generate import faithful_generate
