@@ -31,12 +31,13 @@ def pooled_law(results: Iterable[Samples]) -> dict[Tokens, float]:
     return dict(zip(seen, map(float, shares), strict=True))
 
 
-def divergence(samples: Sequence[Sample], law: PooledLaw) -> float:
-    """``KL(samples || law)`` in nats, of the samples' own law under their weights."""
+def divergence(samples: Sequence[Sample], law: PooledLaw, weighted: bool = True) -> float:
+    """``KL(samples || law)`` in nats, of the samples' own law under their weights, or with each counted once."""
     if not samples:
         raise ValueError("there are no samples to compare")
     shares: dict[Tokens, float] = {}
-    for sample, weight in zip(samples, normalised(np.array([s.log_weight for s in samples])), strict=True):
+    weights = normalised(np.array([sample.log_weight * weighted for sample in samples]))
+    for sample, weight in zip(samples, weights, strict=True):
         shares[sample.tokens] = shares.get(sample.tokens, 0.0) + float(weight)
     mine = np.array([share for share in shares.values() if share > 0])
     theirs = np.array([law.get(tokens, 0.0) for tokens, share in shares.items() if share > 0])
@@ -45,11 +46,15 @@ def divergence(samples: Sequence[Sample], law: PooledLaw) -> float:
     return max(float((mine * np.log(mine / theirs)).sum()), 0.0)
 
 
-def divergence_curve(runs: Sequence[Samples], law: PooledLaw) -> Curve:
-    """For results that came one after the other: the divergence of all so far, against the model's calls so far."""
+def divergence_curve(runs: Sequence[Samples], law: PooledLaw, weighted: bool = True) -> Curve:
+    """For results that came one after the other: the divergence of all so far, against the model's calls so far.
+
+    ``weighted=False`` counts each sample once, as if there were no weights: what masking looks like in papers.
+    """
     calls = accumulate(run.certificate.calls for run in runs)
     so_far = accumulate((list(run) for run in runs), list.__add__)
-    return [(float(spent), divergence(samples, law)) for spent, samples in zip(calls, so_far, strict=True) if samples]
+    pairs = zip(calls, so_far, strict=True)
+    return [(float(spent), divergence(samples, law, weighted)) for spent, samples in pairs if samples]
 
 
 def null_divergence(law: PooledLaw, n: int, seed: int = 0) -> float:

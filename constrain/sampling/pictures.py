@@ -28,6 +28,7 @@ DEAD_COLOUR, QUIET = "#c0392b", "#777777"
 GIVEN = {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path"}
 WIDEST = 46  # characters of a branch's text that are shown
 DPI = 150
+FAINTEST = 1e-6  # smaller weights, relative to the mean, stand at the left end
 LEGEND = "■ a wanted text ends    … goes on    ✗ nothing wanted follows (outlined: what the model alone would waste)"
 
 
@@ -113,12 +114,13 @@ def weights_picture(results: Mapping[str, Samples] | Samples) -> Any:
         samples = named[name]
         said = f"{name} ({samples.guarantee}): effective samples {samples.certificate.ess:.1f} of {len(samples)}"
         axes.set_title(said, loc="left", fontsize=9.5)
-    panels[-1].set_xlabel("importance weight, relative to the mean")
+    faint = any((values <= FAINTEST).any() for values in relative.values())
+    panels[-1].set_xlabel(f"importance weight, relative to the mean{' (at the left end: smaller ones too)' * faint}")
     return figure
 
 
 def _relative_weights(samples: Samples) -> Any:
-    return np.maximum(samples.weights * len(samples), 1e-12)
+    return np.maximum(samples.weights * len(samples), FAINTEST)
 
 
 def _bins(values: Any) -> Any:

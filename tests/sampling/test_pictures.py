@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,26 @@ def test_a_curve_is_of_all_samples_so_far() -> None:
     curve = divergence_curve(runs, law)
     assert [calls for calls, _ in curve] == [float(x) for x in np.cumsum([run.certificate.calls for run in runs])]
     assert curve[-1][1] == pytest.approx(divergence([sample for run in runs for sample in run], law))
+
+
+def test_weights_may_be_left_out() -> None:
+    """Each sample counts once."""
+    samples = mask(Problem(trie(), 30, seed=4))
+    law = pooled_law([samples])
+    counts = [sum(sample.tokens == tokens for sample in samples) / len(samples) for tokens in law]
+    expected = sum(share * math.log(share / p) for share, p in zip(counts, law.values(), strict=True))
+    assert divergence(list(samples), law, weighted=False) == pytest.approx(expected)
+    assert divergence_curve([samples], law, weighted=False)[0][1] == pytest.approx(expected)
+    assert divergence(list(samples), law) != pytest.approx(expected)
+
+
+def test_faint_weights_are_said_to_be() -> None:
+    samples = mask(Problem(trie(), 9, seed=4))
+    faint = Samples(
+        (*samples, replace(samples[0], log_weight=-100.0)), "mask", "properly weighted", samples.certificate
+    )
+    [axes] = pictures.weights_picture(faint).axes
+    assert "smaller ones too" in axes.get_xlabel() and sum(bar.get_height() for bar in axes.patches) == len(faint)
 
 
 def test_the_null_shrinks_with_the_number_of_draws(known: tuple[Trie, Samples]) -> None:
