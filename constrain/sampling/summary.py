@@ -68,7 +68,8 @@ def probability(log_p: float, digits: int = 3) -> str:
 
 
 def _distortion(certificate: Certificate) -> str:
-    return f"masking alone would be {round(certificate.kl_masked, 6):.3g} nats from that law (estimate of KL(masked || target))"
+    nats = round(certificate.kl_masked, 6)
+    return f"masking alone would be {nats:.3g} nats from that law (estimate of KL(masked || target))"
 
 
 def _count(number: int, what: str) -> str:
