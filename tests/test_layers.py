@@ -42,6 +42,7 @@ ONLY_LAYER = {"lark": "frontends", "interegular": "frontends", "numba": "kernels
 EXTRAS = {
     "accelerate",
     "gguf",
+    "matplotlib",
     "mistral_common",
     "pydantic",
     "rdkit",
@@ -76,6 +77,14 @@ def layer_imported(name: str, package: Path) -> str | None:
     return first if (package / first).is_dir() or (package / f"{first}.py").is_file() else "__init__"
 
 
+def loading(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only type checkers see: what is loaded late is named there, and may lie above."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from loading(node)
+
+
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
@@ -90,7 +99,7 @@ def violations(package: Path) -> list[str]:
             found.append(f"{path.name}: {layer} is not on the ladder")
             continue
         inner = {id(node) for function in functions(tree) for node in ast.walk(function)}
-        for node in ast.walk(tree):
+        for node in loading(tree):
             at = f"{path.relative_to(package)}:{getattr(node, 'lineno', 0)}"
             for name in imported(node, path, package):
                 found += [f"{at}: {what}" for what in faults(layer, name, id(node) in inner, package)]
@@ -130,6 +139,7 @@ def test_every_rung_exists() -> None:
         ("tokens/a.py", "from constrain import mask", "tokens imports mask"),
         ("tokens/a.py", "from ..mask import apply", "tokens imports mask"),
         ("ir/a.py", "from constrain import Grammar", "ir imports __init__"),
+        ("ir/a.py", "if TYPE_CHECKING:\n    import lark\nimport torch", "ir imports torch, which mask may first"),
         ("matcher.py", "import torch.nn", "matcher imports torch, which mask may first"),
         ("mask.py", "from transformers import LogitsProcessor", "mask imports transformers, which adapters may first"),
         ("vocab/a.py", "import numba", "vocab imports numba, which only kernels may"),

@@ -22,6 +22,7 @@ YES, NO, MISUSE, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
     "extract": "JSON records of a given type out of text documents, by a language model",
+    "generate": "texts of a grammar by a language model, distributed as the model's own, with a certificate",
     "sql": "a question to a database, answered by a query that a language model writes",
     "check": "does a text belong to a grammar's language, and if not, where does it leave it",
     "schema": "what becomes of each keyword of a JSON Schema: how it is enforced, or why it is refused",
