@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 import constrain
-from benchmarks.faithful_tasks import Task, tasks
+from benchmarks.faithful_tasks import Task, tasks, vocabulary_for
 from constrain.adapters.loading import load_model
 from constrain.sampling.causal import CausalModel
 from constrain.sampling.drawing import asap, exact, importance, mask
@@ -103,11 +103,11 @@ def null(log_p: dict[Any, float], n: int, rounds: int = 200) -> float:
     return float(terms.sum(axis=1).mean())
 
 
-def run(task: Task, loaded: Any, vocabulary: constrain.Vocabulary, options: argparse.Namespace) -> dict[str, Any]:
+def run(task: Task, loaded: Any, options: argparse.Namespace) -> dict[str, Any]:
     """All methods on one task."""
     ids = encode_prompt(loaded.tokenizer, task.prompt)  # type: ignore[arg-type]
     model = Remembered(CausalModel(loaded.model, ids, name=loaded.name))
-    automaton = constrain.compile(task.grammar, vocabulary)
+    automaton = constrain.compile(task.grammar, vocabulary_for(task, loaded.tokenizer))
     results, rows = {}, {}
     for name, method in METHODS.items():
         model.begin()
@@ -146,7 +146,8 @@ def record(samples: Samples, seconds: float) -> dict[str, Any]:
     """What is kept of a result."""
     c = samples.certificate
     return {
-        "samples": len(samples), "missing": samples.missing, "calls": c.calls, "tokens": c.tokens, "attempts": c.attempts,
+        "samples": len(samples), "missing": samples.missing, "calls": c.calls, "tokens": c.tokens,
+        "attempts": c.attempts,
         "log_z": c.log_z, "relative_error": c.relative_error, "lower": c.log_lower, "upper": c.log_upper, "ess": c.ess,
         "kl_masked": c.kl_masked, "kl_target": c.kl_target, "seconds": round(seconds, 2),
         "first": samples[0].text if len(samples) else None,
@@ -170,11 +171,10 @@ def main() -> None:
     torch.set_num_threads(1)
     part, parts = map(int, options.part.split("/"))
     loaded = load_model(options.model)
-    vocabulary = constrain.vocabulary(loaded.tokenizer)
     with options.json.open("a", encoding="utf-8") as out:
         for number, task in enumerate(tasks(options.sygus)):
             if number % parts == part - 1:
-                row = run(task, loaded, vocabulary, options)
+                row = run(task, loaded, options)
                 print(json.dumps(row), file=out, flush=True)
                 figures = {name: (m["kl"] and round(m["kl"], 2), m["calls"]) for name, m in row["methods"].items()}
                 print(task.name, row["prompt_tokens"], figures, file=sys.stderr, flush=True)

@@ -34,20 +34,22 @@ QUESTIONS = ("How many books are there of each genre?", "Which members have borr
 
 
 class Task(NamedTuple):
-    """``prompt``: text or chat messages."""
+    """``prompt``: text or chat messages. ``line``: the text ends with its line, as completions do."""
 
     name: str
     family: str
     prompt: object
     grammar: constrain.Grammar
+    line: bool = False
 
 
 def tasks(sygus: Path | None) -> Iterator[Task]:
-    """SyGuS tasks of a folder (the last question of each prompt: the model reads some hundred tokens, not thousands),
-    then ours."""
+    """SyGuS tasks of a folder, then ours. Of a SyGuS prompt the last solved question and the one that is asked, so that
+    a model reads some hundred tokens and not thousands."""
     for path in sorted(sygus.glob("*/*.ebnf")) if sygus else ():
-        question = path.with_suffix(".txt").read_text("utf-8").rpartition("Question:\n")[2]
-        yield Task(path.stem, path.parent.name, question, constrain.gbnf(path))
+        parts = path.with_suffix(".txt").read_text("utf-8").split("Question:\n")
+        prompt = "".join("Question:\n" + shortened(part) for part in parts[-2:])
+        yield Task(path.stem, path.parent.name, prompt, constrain.gbnf(path), line=True)
     for number, text in enumerate(PEOPLE):
         prompt = [{"role": "user", "content": f"Write the facts as JSON with name, age, city, member.\n\n{text}"}]
         yield Task(f"record {number + 1}", "JSON", prompt, constrain.json_schema(RECORD))
@@ -58,3 +60,22 @@ def tasks(sygus: Path | None) -> Iterator[Task]:
         grammar = query_language(schema).grammar
         for number, question in enumerate(QUESTIONS):
             yield Task(f"query {number + 1}", "SQL", messages(schema, question, INSTRUCTION), grammar)
+
+
+def shortened(question: str) -> str:
+    """A question with the first ten of its examples: some have hundreds."""
+    kept, examples = [], 0
+    for line in question.splitlines(keepends=True):
+        examples += line.startswith("(constraint (= (f")
+        if examples <= 10 or not line.startswith("(constraint (= (f"):
+            kept.append(line)
+    return "".join(kept)
+
+
+def vocabulary_for(task: Task, tokenizer: object) -> constrain.Vocabulary:
+    """The vocabulary; where a text ends with its line, tokens that begin with a line break end it too."""
+    plain = constrain.vocabulary(tokenizer)
+    if not task.line:
+        return plain
+    breaks = (i for i, token in enumerate(plain.tokens) if token is not None and token.startswith(b"\n"))
+    return constrain.Vocabulary(plain.tokens, {*plain.eos, *breaks}, plain.width, plain.names)

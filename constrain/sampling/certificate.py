@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 
+from constrain.sampling.masses import Floats
 from constrain.sampling.model import Usage
 from constrain.sampling.results import Certificate, Sample, normalised
-from constrain.sampling.trie import Floats, Trie, log_sum
+from constrain.sampling.trie import Trie, log_sum
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Evidence:
 
     seen: dict[tuple[int, ...], float] = field(default_factory=dict)  # tokens -> log P
     terms: list[float] = field(default_factory=list)
+    masked: list[tuple[float, float]] = field(default_factory=list)  # log W and g of draws that masking could have made
     attempts: int = 0
 
     def see(self, tokens: tuple[int, ...], log_p: float) -> None:
@@ -38,9 +40,12 @@ def certify(
     they are not the mean of the evidence's terms."""
     log_z, error = estimate or mean(evidence.terms)
     weights = normalised(np.array([sample.log_weight for sample in samples]))
-    kl_masked, kl_target = divergences(weights, np.array([s.log_p - s.log_mask for s in samples]))
+    _, kl_target = divergences(weights, np.array([sample.log_p - sample.log_mask for sample in samples]))
+    logs, gains = np.array(evidence.masked).reshape(-1, 2).T
+    kl_masked, _ = divergences(normalised(logs), gains)
+    lower = log_sum(np.array(list(evidence.seen.values())))
     return Certificate(
-        log_lower=log_sum(np.array(list(evidence.seen.values()))),
+        log_lower=min(lower, trie.lowest),  # equal in the end, but for rounding
         log_upper=trie.lowest,
         log_z=log_z,
         relative_error=error,
@@ -71,7 +76,7 @@ def mean(terms: Iterable[float]) -> tuple[float, float]:
 def divergences(weights: Floats, gains: Floats) -> tuple[float, float]:
     """``KL(masked || target)`` and ``KL(target || masked)`` in nats, from target weights and ``g`` of the samples."""
     if not len(weights):
-        return inf, inf
+        return nan, nan
     with np.errstate(divide="ignore"):
         logs = np.log(weights)
     log_share = log_sum(logs - gains)

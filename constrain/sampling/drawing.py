@@ -11,9 +11,14 @@
 
 from __future__ import annotations
 
+from math import inf, log, sqrt
+
+import numpy as np
+
 from constrain.sampling.certificate import mean
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
+from constrain.sampling.trie import log_sum
 from constrain.sampling.walk import Draw, Mode
 
 ATTEMPTS = 1000  # walks for each exact sample, on average, before it is given up
@@ -55,6 +60,21 @@ def exact(problem: Problem) -> Samples:
         log_z_unbiased=log_z,
         relative_error_unbiased=error,
     )
+
+
+def _by_acceptance(draws: list[Draw]) -> tuple[float, float]:
+    """``log Z`` from how many walks were accepted under which bounds, and its relative error.
+
+    A walk begun under the bound ``S`` is accepted with probability ``Z / S``, so up to the ``n``-th acceptance the sum
+    of all ``1 / S`` is ``n / Z`` on average: ``(n - 1) / sum 1 / S``, as for the negative binomial law, which it is
+    where bounds are constant. (The mean of ``S 1{accepted}`` is unbiased for a fixed number of walks, but early bounds
+    are high, and walks under them hardly ever accepted: most of the time it is far too small.)
+    """
+    found = sum(draw.found for draw in draws)
+    if not found:
+        return -inf, inf
+    inverse = log_sum(np.array([-draw.log_bound for draw in draws]))
+    return log(max(found - 1, 1)) - inverse, 1.0 / sqrt(max(found - 1, 1)) if found > 1 else inf
 
 
 def _weighted(problem: Problem, method: str, mode: Mode) -> Samples:

@@ -242,6 +242,7 @@ def _result(problem: Problem, chains: list[Chain], proposal: str) -> Samples:
     again = proposal == "restart"
     for chain in chains:
         problem.evidence.terms += chain.log_weights if again else chain.log_weights[:1]
+        problem.evidence.masked += [(log_w, log_w) for log_w in chain.log_weights[:1] if log_w > DEAD]
     found = [_sample(problem, chain.text) for chain in chains if chain.text]
     made = sum(chain.made for chain in chains)
     if len(found) < problem.n:

@@ -50,6 +50,8 @@ class Problem:
             self.evidence.attempts += 1
             if draw.found:
                 self.evidence.see(draw.tokens, draw.log_p)
+                if mode != "exact":
+                    self.evidence.masked.append((draw.log_w, draw.log_p - draw.log_mask))
             self.report(sum(each.found for each in found) if mode == "exact" else len(found))
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from math import exp, inf
+from math import exp, inf, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +36,8 @@ class Certificate:
     ``log_lower <= log Z <= log_upper`` is certain: the sum over texts seen, and the bound at the root. ``log_z`` is an
     estimate, ``relative_error`` its standard error divided by it; ``unbiased`` says whether its exponential is unbiased
     (else its bias vanishes as one over the number of samples). ``kl_masked`` estimates ``KL(masked || target)`` in
-    nats: how far from the model's law masking alone would have been; ``kl_target`` the other way round. ``ess`` is the
+    nats: how far from the model's law masking alone would have been (``nan`` where no draws were made that masking
+    could have made: texts that only masking visits would be missing); ``kl_target`` the other way round. ``ess`` is the
     effective number of samples. ``attempts`` are walks begun, ``calls`` forward passes, ``tokens`` tokens fed to the
     model.
     """
@@ -107,7 +108,7 @@ class Samples(Sequence[Sample]):
         rest = {name: getattr(self, name) for name in names} | {"notes": list(self.notes)}
         return {
             "samples": [asdict(sample) | {"weight": weight} for sample, weight in zip(self, self.weights, strict=True)],
-            "certificate": {k: v if v not in (inf, -inf) else None for k, v in asdict(self.certificate).items()},
+            "certificate": {k: v if isfinite(v) else None for k, v in asdict(self.certificate).items()},
         } | rest
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -19,7 +20,7 @@ VERSION = 1
 
 
 def save(trie: Trie, path: str | Path) -> None:
-    """Write what ``trie`` knows to a NumPy ``.npz`` file."""
+    """Write what ``trie`` knows to a NumPy ``.npz`` file (NumPy adds the suffix to names without it)."""
     nodes = list(trie.nodes())
     places = {id(node): place for place, node in enumerate(nodes)}
     laws = [node.law for node in nodes]
@@ -44,6 +45,8 @@ def load(trie: Trie, path: str | Path) -> None:
     """
     if trie.root.law is not None:
         raise ValueError("load() fills a fresh trie, and this one has been used")
+    if not is_zipfile(path):
+        raise ValueError(f"{path} is no file that save() has written")
     with np.load(path, allow_pickle=False) as saved:
         if "facts" not in saved:
             raise ValueError(f"{path} holds no saved trie")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, inf, isfinite, log
+from math import exp, inf, isfinite, isnan, log
 
 from constrain.sampling.results import Certificate, Samples
 
@@ -68,8 +68,11 @@ def probability(log_p: float, digits: int = 3) -> str:
 
 
 def _distortion(certificate: Certificate) -> str:
-    nats = round(certificate.kl_masked, 6)
-    return f"masking alone would be {nats:.3g} nats from that law (estimate of KL(masked || target))"
+    if isnan(certificate.kl_masked):
+        nats, which = round(certificate.kl_target, 6), "KL(target || masked)"
+    else:
+        nats, which = round(certificate.kl_masked, 6), "KL(masked || target)"
+    return f"masking alone would be {nats:.3g} nats from that law (estimate of {which})"
 
 
 def _count(number: int, what: str) -> str:

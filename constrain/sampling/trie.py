@@ -113,7 +113,7 @@ class Node:
         self.token = token
         self.log_p = log_p  # log p(token | parent)
         self.state = state
-        self.depth = 0 if parent is None else parent.depth + (not ended)
+        self.depth: int = 0 if parent is None else parent.depth + (not ended)
         self.ended = ended
         self.bound = 0.0
         self.law: Law | None = None

@@ -40,6 +40,7 @@ class Draw:
                  the log of the bound under which the walk started, so that its exponential is unbiased for Z too.
     ``log_mask`` the log probability with which masking alone would have drawn ``tokens``.
     ``index``    the number that the walk was given; ``attempt``: how many walks had that number before it.
+    ``log_bound``  the bound ``log S(root)`` under which the walk started.
     """
 
     tokens: tuple[int, ...]
@@ -48,6 +49,7 @@ class Draw:
     log_mask: float
     index: int
     attempt: int
+    log_bound: float = 0.0
 
     @property
     def found(self) -> bool:
@@ -123,7 +125,7 @@ class Walk:
         """What it came to."""
         found = self.bound > DEAD and self.node.ended
         log_w = self._log_weight() if found else DEAD
-        return Draw(self.node.tokens(), self.log_p, log_w, self.log_mask, self.index, self.attempt)
+        return Draw(self.node.tokens(), self.log_p, log_w, self.log_mask, self.index, self.attempt, self.start)
 
     def _log_weight(self) -> float:
         if self.mode == "exact":

@@ -1,7 +1,7 @@
 """All outcomes of walks down a trie, by running the very same code once for each, with its decisions dictated.
 
-The chances of tokens are worked out here, from laws and bounds, by their definition; whether ``Law.draw`` keeps to them is
-another test's business (``test_trie.py``).
+The chances of tokens are worked out here, from laws and bounds, by their definition; whether ``Law.draw`` keeps to them
+is another test's business (``test_trie.py``).
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from constrain.sampling.reach import Reach
-from constrain.sampling.target import Target
-from constrain.sampling.trie import Law, Trie
-from constrain.sampling.walk import Descent, Draw, Mode, Walk
 from naive.outcomes import Script
 from sampling.enumerable import World
 
 import constrain
-
+from constrain.sampling.reach import Reach
+from constrain.sampling.target import Target
+from constrain.sampling.trie import Law, Trie
+from constrain.sampling.walk import Descent, Draw, Mode, Walk
 
 _compiled: dict[int, tuple[World, Any, Reach | None]] = {}
 

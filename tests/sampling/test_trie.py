@@ -7,6 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sampling.enumerable import World
+from sampling.outcomes_of_walks import chances, fresh_trie
+from sampling.significance import goodness_of_fit
+from sampling.worlds import WORLDS
 
 import constrain
 from constrain.sampling.drawing import exact, mask
@@ -15,10 +19,6 @@ from constrain.sampling.problem import Problem
 from constrain.sampling.store import load, save
 from constrain.sampling.target import Target
 from constrain.sampling.trie import DEAD, Law, Node, Trie, log_add, log_sum
-from sampling.enumerable import World
-from sampling.outcomes_of_walks import chances, fresh_trie
-from sampling.significance import goodness_of_fit
-from sampling.worlds import WORLDS
 
 ALPHA = 1e-6
 
@@ -107,7 +107,7 @@ def test_forced_text_is_asked_about_in_one_call() -> None:
     model, target = forced_world()
     trie = Trie(model, target)
     trie.expand([trie.root])
-    assert model.requests == [Request((), (8, 9, 6))]  # "SEL" "ECT" " "; what touches the end of the forced text is left open
+    assert model.requests == [Request((), (8, 9, 6))]  # "SEL" "ECT" " "; not what touches the end
     bound = trie.root.bound
     node = trie.root
     for token in (8, 9, 6):

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sampling.enumerable import Ids, World, worlds_of
+from sampling.outcomes_of_walks import fresh_trie, outcomes
+from sampling.significance import goodness_of_fit, independent, mean_is, same_law
+from sampling.worlds import WORLDS
 
 from constrain.sampling.drawing import exact, importance, mask
 from constrain.sampling.problem import Problem
 from constrain.sampling.trie import DEAD, Law, Trie
 from constrain.sampling.walk import Descent, Draw, Mode, Walk
-from sampling.enumerable import Ids, World, worlds_of
-from sampling.outcomes_of_walks import fresh_trie, outcomes
-from sampling.significance import goodness_of_fit, independent, mean_is, same_law
-from sampling.worlds import WORLDS
 
 ALPHA = 1e-6
 SMALL = [WORLDS[name] for name in ("trap", "twins", "ends", "dead_end", "empty", "unspellable")]
