@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.tables import number, table
-from constrain.sampling.awrs import ESTIMATORS, awrs_step
-from constrain.sampling.urn import Floats
+from constrain.sampling.methods.awrs import ESTIMATORS, awrs_step
+from constrain.sampling.methods.urn import Floats
 
 SIZES = (1_000, 32_000, 128_000)
 ENDS = -1  # in a sequence: the end

@@ -24,14 +24,14 @@ import torch
 import constrain
 from benchmarks.faithful_tasks import Task, tasks, vocabulary_for
 from constrain.adapters.loading import load_model
-from constrain.sampling.causal import CausalModel
-from constrain.sampling.drawing import asap, exact, importance, mask
-from constrain.sampling.mcmc import mcmc
-from constrain.sampling.model import Laws, Request, Usage
+from constrain.sampling.lm.causal import CausalModel
+from constrain.sampling.lm.model import Laws, Request, Usage
+from constrain.sampling.lm.prompts import encode_prompt
+from constrain.sampling.methods.drawing import asap, exact, importance, mask
+from constrain.sampling.methods.mcmc import mcmc
+from constrain.sampling.methods.smc import smc
 from constrain.sampling.problem import Problem
-from constrain.sampling.prompts import encode_prompt
 from constrain.sampling.results import Samples
-from constrain.sampling.smc import smc
 from constrain.sampling.target import Target
 from constrain.sampling.trie import Trie
 

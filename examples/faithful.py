@@ -10,8 +10,8 @@ from collections import Counter
 
 import constrain
 from constrain.adapters.loading import load_model
-from constrain.sampling.branches import heaviest, outline
-from constrain.sampling.summary import summary
+from constrain.sampling.views.branches import heaviest, outline
+from constrain.sampling.views.summary import summary
 
 PROMPT = "Once she said:"
 SENTENCES = constrain.regex(r" (I|You) (am|like|love) (not )?(cats|dogs|you)\.")

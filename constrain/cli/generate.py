@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--method {options.method!r}: there are {', '.join(api.METHODS)}")
     samples, sampler = _sample(options, api, grammar, predicate)
     _write(options, samples)
-    for line in import_module("constrain.sampling.summary").summary(samples):
+    for line in import_module("constrain.sampling.views.summary").summary(samples):
         note(line)
     if samples.guarantee == "properly weighted" and not (options.resample or options.weights or options.json):
         note("hint: --weights writes the weights, --resample draws by them")
@@ -157,7 +157,7 @@ def _check_files(options: argparse.Namespace) -> None:
             raise FileNotFoundError(2, "there is no such folder", str(Path(name).parent))
     if options.picture is not None:
         with blaming_options():
-            import_module("constrain.sampling.pictures").check_picture_file(options.picture)
+            import_module("constrain.sampling.views.pictures").check_picture_file(options.picture)
 
 
 def _sample(options: argparse.Namespace, api: Any, grammar: Any, predicate: Any) -> tuple[Any, Any]:
@@ -233,9 +233,9 @@ def _keep(options: argparse.Namespace, trie: Any, samples: Any) -> None:
     if trie.root.law is None:
         return
     if options.picture is not None:
-        import_module("constrain.sampling.pictures").write_picture(options.picture, trie, samples)
+        import_module("constrain.sampling.views.pictures").write_picture(options.picture, trie, samples)
     if options.tree:
-        branches = import_module("constrain.sampling.branches")
+        branches = import_module("constrain.sampling.views.branches")
         note("\n".join(branches.outline(branches.heaviest(trie))))
 
 

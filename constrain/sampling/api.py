@@ -7,21 +7,21 @@ from typing import Any
 
 from constrain.ir.grammar import Grammar
 from constrain.predicates.base import Predicate
-from constrain.sampling.auto import auto
-from constrain.sampling.causal import CausalModel
-from constrain.sampling.drawing import asap, exact, importance, mask
-from constrain.sampling.guard import guard
-from constrain.sampling.mcmc import mcmc
-from constrain.sampling.model import LanguageModel
+from constrain.sampling.lm.causal import CausalModel
+from constrain.sampling.lm.model import LanguageModel
+from constrain.sampling.lm.prompts import Prompt, encode_prompt
+from constrain.sampling.lm.warped import Warped
+from constrain.sampling.methods.auto import auto
+from constrain.sampling.methods.drawing import asap, exact, importance, mask
+from constrain.sampling.methods.guard import guard
+from constrain.sampling.methods.mcmc import mcmc
+from constrain.sampling.methods.sis import awrs
+from constrain.sampling.methods.smc import smc
 from constrain.sampling.problem import Problem
-from constrain.sampling.prompts import Prompt, encode_prompt
 from constrain.sampling.reach import Reach
 from constrain.sampling.results import Samples
-from constrain.sampling.sis import awrs
-from constrain.sampling.smc import smc
 from constrain.sampling.target import Target
 from constrain.sampling.trie import Trie
-from constrain.sampling.warped import Warped
 from constrain.tokens.base import TokenAutomaton
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.readers import read_vocabulary

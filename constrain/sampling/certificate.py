@@ -13,8 +13,8 @@ from math import inf, nan, sqrt
 
 import numpy as np
 
+from constrain.sampling.lm.model import Usage
 from constrain.sampling.masses import Floats
-from constrain.sampling.model import Usage
 from constrain.sampling.results import Certificate, Sample, normalised
 from constrain.sampling.trie import Trie, log_sum
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from constrain.sampling.certificate import Evidence, certify
-from constrain.sampling.model import Usage
+from constrain.sampling.lm.model import Usage
 from constrain.sampling.results import Guarantee, Sample, Samples
 from constrain.sampling.trie import Trie
 from constrain.sampling.walk import Descent, Draw, Mode

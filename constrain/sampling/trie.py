@@ -16,8 +16,8 @@ from math import inf
 
 import numpy as np
 
+from constrain.sampling.lm.model import LanguageModel, Laws, Request
 from constrain.sampling.masses import Floats, Masses
-from constrain.sampling.model import LanguageModel, Laws, Request
 from constrain.sampling.target import Ids, Target
 
 DEAD = -inf

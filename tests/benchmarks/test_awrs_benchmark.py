@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import awrs_bench
 from benchmarks.awrs_bench import Walk
-from constrain.sampling.awrs import ESTIMATORS
+from constrain.sampling.methods.awrs import ESTIMATORS
 
 
 def enumerated(walk: Walk) -> float:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from constrain.sampling.awrs import Draws, Estimator, Limits, Outcome, Program, log_weight, run
-from constrain.sampling.urn import Indices, Urn
+from constrain.sampling.methods.awrs import Draws, Estimator, Limits, Outcome, Program, log_weight, run
+from constrain.sampling.methods.urn import Indices, Urn
 
 T = TypeVar("T")
 

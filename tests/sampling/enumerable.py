@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import constrain
-from constrain.sampling.model import TableModel
+from constrain.sampling.lm.model import TableModel
 
 Ids = tuple[int, ...]
 Law = Callable[[Ids], Sequence[Fraction]]  # prefix -> probabilities of all ids, the ends included

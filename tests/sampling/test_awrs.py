@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive.outcomes import FractionUrn, Moments, Script, SteeredUrn, moments
 
-from constrain.sampling import awrs
-from constrain.sampling.awrs import ESTIMATORS, ONE, Draws, Limits, Outcome, Program, Unit, awrs_step
+from constrain.sampling.methods import awrs
+from constrain.sampling.methods.awrs import ESTIMATORS, ONE, Draws, Limits, Outcome, Program, Unit, awrs_step
 
 NAMES = list(ESTIMATORS)
 UNCAPPED = Limits()

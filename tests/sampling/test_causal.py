@@ -14,10 +14,10 @@ import transformers
 from tiny_causal import BUILDERS, PLAIN, PROMPT, SHAPE, TREES, VOCABULARY, Oracle, random_requests, tiny, tolerance
 
 from constrain.errors import ConstrainError, LimitExceeded
-from constrain.sampling import examination, kvtree, readers
-from constrain.sampling.causal import CausalModel
-from constrain.sampling.model import Request, Usage
-from constrain.sampling.readers import Forward, PlainReader
+from constrain.sampling.lm import examination, kvtree, readers
+from constrain.sampling.lm.causal import CausalModel
+from constrain.sampling.lm.model import Request, Usage
+from constrain.sampling.lm.readers import Forward, PlainReader
 
 
 def entry_bytes(model: Any) -> int:
@@ -120,7 +120,7 @@ def test_log_probabilities_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     causal = CausalModel(tiny("llama"), PROMPT)
     np.testing.assert_allclose(causal.log_probabilities(text), expected, rtol=0, atol=1e-12)
     assert causal.usage.calls == 1 and causal.usage.tokens == len(PROMPT) + len(text) - 1
-    monkeypatch.setattr("constrain.sampling.causal.PIECE", 2)
+    monkeypatch.setattr("constrain.sampling.lm.causal.PIECE", 2)
     pieces = CausalModel(tiny("llama"), PROMPT)
     np.testing.assert_allclose(pieces.log_probabilities(text), expected, rtol=0, atol=1e-12)
     assert pieces.usage.calls == 3 and pieces.usage.tokens == len(PROMPT) + len(text) - 1

@@ -13,10 +13,10 @@ from enumerable import Ids
 from problems import ANYTHING, OTHER, WANTED, WORLD, Program, mean_of, members, solve, trie
 from significance import ALPHA, goodness_of_fit
 
-from constrain.sampling import guard as module
-from constrain.sampling.guard import guard, kl_proposal, point
+from constrain.sampling.methods import guard as module
+from constrain.sampling.methods.guard import guard, kl_proposal, point
+from constrain.sampling.methods.scoring import score
 from constrain.sampling.results import Sample, Samples
-from constrain.sampling.scoring import score
 from constrain.sampling.trie import Trie
 
 # Masked draws of OTHER, weighed by WORLD. Both count their members' two ends together.
@@ -193,7 +193,7 @@ def test_scores_go_on_from_what_is_known() -> None:
 
 
 def test_little_memory_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("constrain.sampling.scoring.MOST_NUMBERS", 1)
+    monkeypatch.setattr("constrain.sampling.methods.scoring.MOST_NUMBERS", 1)
     small = trie(WORLD, max_bytes=3000)
     found = run(400, beta=float(BOUND) * (1 + 1e-12), known=small)
     assert small.bytes <= 3000 < 400 * len(WORLD.children)

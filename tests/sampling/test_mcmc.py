@@ -16,8 +16,8 @@ from enumerable import Ids, World, bigram
 from problems import ANYTHING, TOKENS, WANTED, WORLD, Program, mean_of, members, solve, trie
 from significance import ALPHA, goodness_of_fit
 
-from constrain.sampling import mcmc as module
-from constrain.sampling.mcmc import CUTS, Chain, Cut, Text, Token, common, log_acceptance, log_density, mcmc
+from constrain.sampling.methods import mcmc as module
+from constrain.sampling.methods.mcmc import CUTS, Chain, Cut, Text, Token, common, log_acceptance, log_density, mcmc
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
 from constrain.sampling.trie import log_sum

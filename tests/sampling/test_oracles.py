@@ -15,7 +15,7 @@ from sampling.significance import ALPHA, goodness_of_fit
 from sampling.worlds import WORLDS
 
 import constrain
-from constrain.sampling.model import Request
+from constrain.sampling.lm.model import Request
 
 ORDERS = {"trigram": 3}
 EVERY = [pytest.param(world, id=world.name) for world in WORLDS.values()]

@@ -15,16 +15,16 @@ import pytest
 
 import constrain
 from constrain.predicates import function_predicate
-from constrain.sampling import pictures
-from constrain.sampling.branches import Branch, heaviest, outline
-from constrain.sampling.divergence import divergence, divergence_curve, null_divergence, pooled_law
-from constrain.sampling.drawing import exact, importance, mask
-from constrain.sampling.model import TableModel
+from constrain.sampling.lm.model import TableModel
+from constrain.sampling.methods.drawing import exact, importance, mask
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
-from constrain.sampling.summary import probability, summary
 from constrain.sampling.target import Target
 from constrain.sampling.trie import DEAD, Node, Trie
+from constrain.sampling.views import pictures
+from constrain.sampling.views.branches import Branch, heaviest, outline
+from constrain.sampling.views.divergence import divergence, divergence_curve, null_divergence, pooled_law
+from constrain.sampling.views.summary import probability, summary
 from constrain.testing import byte_vocabulary
 
 VOCABULARY = byte_vocabulary()

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from constrain.sampling.prompts import encode_prompt
+from constrain.sampling.lm.prompts import encode_prompt
 
 WORDS = {"<s>": 0, "hello": 1, "user": 2, "assistant": 3}
 TEMPLATE = (

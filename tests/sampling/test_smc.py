@@ -25,12 +25,12 @@ from problems import (
 )
 from significance import ALPHA, goodness_of_fit, mean_is
 
-from constrain.sampling import smc
 from constrain.sampling.certificate import mean
-from constrain.sampling.particles import Particle, Steps
-from constrain.sampling.resampling import SCHEMES, effective_size, residual, stratified, systematic
+from constrain.sampling.methods import smc
+from constrain.sampling.methods.particles import Particle, Steps
+from constrain.sampling.methods.resampling import SCHEMES, effective_size, residual, stratified, systematic
+from constrain.sampling.methods.sis import awrs
 from constrain.sampling.results import Samples
-from constrain.sampling.sis import awrs
 
 RUNS = 500
 COUNT = 6  # particles

@@ -13,8 +13,8 @@ from sampling.significance import goodness_of_fit
 from sampling.worlds import WORLDS
 
 import constrain
-from constrain.sampling.drawing import exact, mask
-from constrain.sampling.model import Request, TableModel
+from constrain.sampling.lm.model import Request, TableModel
+from constrain.sampling.methods.drawing import exact, mask
 from constrain.sampling.problem import Problem
 from constrain.sampling.store import load, save
 from constrain.sampling.target import Target

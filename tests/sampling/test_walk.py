@@ -15,7 +15,7 @@ from sampling.outcomes_of_walks import fresh_trie, outcomes
 from sampling.significance import goodness_of_fit, independent, mean_is, same_law
 from sampling.worlds import WORLDS
 
-from constrain.sampling.drawing import exact, importance, mask
+from constrain.sampling.methods.drawing import exact, importance, mask
 from constrain.sampling.problem import Problem
 from constrain.sampling.trie import DEAD, Law, Trie
 from constrain.sampling.walk import Descent, Draw, Mode, Walk
@@ -170,7 +170,7 @@ def test_what_is_drawn_does_not_depend_on_the_number_of_slots() -> None:
         sorted(Problem(fresh_trie(world), 40, 3, slots).draws("mask", 40, 0), key=lambda draw: draw.index)
         for slots in (1, 16)
     )
-    assert alone == together
+    assert [draw.tokens for draw in alone] == [draw.tokens for draw in together]
 
 
 def test_what_is_known_is_not_asked_again() -> None:

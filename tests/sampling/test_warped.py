@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from constrain.sampling.model import Laws, Request, TableModel
-from constrain.sampling.warped import Warped, normalised
+from constrain.sampling.lm.model import Laws, Request, TableModel
+from constrain.sampling.lm.warped import Warped, normalised
 
 
 def random_law(generator: np.random.Generator, width: int) -> Laws:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import transformers
 
-from constrain.sampling.model import Laws, Request
+from constrain.sampling.lm.model import Laws, Request
 
 torch.set_num_threads(1)  # the models are tiny: threads only wait for each other
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from constrain.errors import ConstrainError
-from constrain.sampling.branches import TIPS, Branch, heaviest
 from constrain.sampling.results import Samples
-from constrain.sampling.summary import probability, summary
 from constrain.sampling.trie import DEAD, Trie
+from constrain.sampling.views.branches import TIPS, Branch, heaviest
+from constrain.sampling.views.summary import probability, summary
 
 SUFFIXES = (".png", ".svg", ".html")
 COLOURS = ("#1f6fb4", "#d9640f", "#2f8f4e", "#8458b3", "#b8860b", "#c23b6e", "#4a9aa5", "#6b6b6b")

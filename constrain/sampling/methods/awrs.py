@@ -36,7 +36,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.urn import Floats, Indices, Urn
+from constrain.sampling.methods.urn import Floats, Indices, Urn
 
 Mass = TypeVar("Mass")
 Terms = Sequence[tuple[Fraction, Mass]]

@@ -14,9 +14,9 @@ from math import inf, log, sqrt
 import numpy as np
 
 from constrain.sampling.masses import Floats
-from constrain.sampling.particles import LogFactor, Particle, Steps, Twist
+from constrain.sampling.methods.particles import LogFactor, Particle, Steps, Twist
+from constrain.sampling.methods.resampling import SCHEMES, effective_size
 from constrain.sampling.problem import Problem
-from constrain.sampling.resampling import SCHEMES, effective_size
 from constrain.sampling.results import Samples, normalised
 from constrain.sampling.trie import DEAD, log_sum
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from constrain.errors import ConstrainError, LimitExceeded
-from constrain.sampling.attention import layer_kinds, limit_reach, text_config
-from constrain.sampling.kvtree import Feed, Integers, PooledCache, PrefixTree, Text, Visible
-from constrain.sampling.model import Laws, Request, Usage
+from constrain.sampling.lm.attention import layer_kinds, limit_reach, text_config
+from constrain.sampling.lm.kvtree import Feed, Integers, PooledCache, PrefixTree, Text, Visible
+from constrain.sampling.lm.model import Laws, Request, Usage
 
 MOST_FEEDS = 512  # tokens of one forward pass through the tree
 MOST_PLAIN = 2048  # positions of one plain forward pass, padding included; a longer text has a pass of its own

@@ -23,14 +23,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from constrain.sampling.causal import CausalModel
 from constrain.sampling.certificate import Evidence, mean
+from constrain.sampling.lm.causal import CausalModel
+from constrain.sampling.lm.model import LanguageModel
+from constrain.sampling.lm.prompts import encode_prompt
 from constrain.sampling.masses import Floats
-from constrain.sampling.model import LanguageModel
+from constrain.sampling.methods.scoring import score
 from constrain.sampling.problem import Problem
-from constrain.sampling.prompts import encode_prompt
 from constrain.sampling.results import Guarantee, Sample, Samples, normalised
-from constrain.sampling.scoring import score
 from constrain.sampling.trie import DEAD, Trie, log_sum
 
 PILOT, ROUNDS, COINS = 60, 1000, 61  # names of streams of randomness

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from constrain.sampling.particles import Particle, Steps
+from constrain.sampling.methods.particles import Particle, Steps
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
 

@@ -14,10 +14,10 @@ from math import exp
 import numpy as np
 
 from constrain.sampling.certificate import mean
-from constrain.sampling.drawing import exact, importance
+from constrain.sampling.methods.drawing import exact, importance
+from constrain.sampling.methods.smc import smc
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples, normalised
-from constrain.sampling.smc import smc
 
 PILOT = 12
 EVEN = 0.3

@@ -19,11 +19,11 @@ import numpy.typing as npt
 import torch
 
 from constrain.errors import ConstrainError, LimitExceeded
-from constrain.sampling.attention import most_positions
-from constrain.sampling.examination import Examination, examine
-from constrain.sampling.kvtree import Text
-from constrain.sampling.model import Laws, Request, Usage
-from constrain.sampling.readers import Forward, PlainReader, TreeReader
+from constrain.sampling.lm.attention import most_positions
+from constrain.sampling.lm.examination import Examination, examine
+from constrain.sampling.lm.kvtree import Text
+from constrain.sampling.lm.model import Laws, Request, Usage
+from constrain.sampling.lm.readers import Forward, PlainReader, TreeReader
 
 MAX_BYTES = 2**31
 PIECE = 64  # laws held at a time where a whole text is scored

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from constrain.sampling.model import Request
+from constrain.sampling.lm.model import Request
 from constrain.sampling.trie import DEAD, Law, Node, Trie
 
 Tokens = tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from constrain.sampling.kvtree import Text
+from constrain.sampling.lm.kvtree import Text
 
 Prompt = str | Sequence[Mapping[str, Any]] | Sequence[int]
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from constrain.sampling.attention import narrowed, tree_obstacle
-from constrain.sampling.kvtree import Text
-from constrain.sampling.model import Laws, Request, Usage
-from constrain.sampling.readers import Forward, PlainReader, TreeReader
+from constrain.sampling.lm.attention import narrowed, tree_obstacle
+from constrain.sampling.lm.kvtree import Text
+from constrain.sampling.lm.model import Laws, Request, Usage
+from constrain.sampling.lm.readers import Forward, PlainReader, TreeReader
 
 LENGTH = 20  # of the text behind which branches fork
 SIDE = 12  # of a branch aside: whoever sees it, or counts it, is far off

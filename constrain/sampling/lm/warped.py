@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from constrain.sampling.model import LanguageModel, Laws, Request
+from constrain.sampling.lm.model import LanguageModel, Laws, Request
 
 
 class Warped:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from constrain.sampling.kvtree import Integers, Visible
+from constrain.sampling.lm.kvtree import Integers, Visible
 
 SIZES = {"sliding_attention": "sliding_window", "chunked_attention": "attention_chunk_size"}
 KINDS = {"full_attention", *SIZES}

@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.awrs import awrs_step
 from constrain.sampling.masses import Floats
+from constrain.sampling.methods.awrs import awrs_step
 from constrain.sampling.results import Sample
 from constrain.sampling.trie import DEAD, Law, Node, Trie
 

@@ -1,0 +1,1 @@
+"""Language models as samplers see them: next-token laws of prefixes, and how transformers gives them."""

@@ -1,0 +1,1 @@
+"""The methods of ``constrain.sample``: each a function of a ``Problem``."""

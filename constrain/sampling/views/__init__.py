@@ -1,0 +1,1 @@
+"""Results for people: in words, as outlines and as pictures."""
