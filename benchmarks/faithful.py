@@ -32,7 +32,7 @@ from constrain.sampling.methods.mcmc import mcmc
 from constrain.sampling.methods.smc import smc
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
-from constrain.sampling.target import Target
+from constrain.sampling.target import Target, digest
 from constrain.sampling.trie import Trie
 
 METHODS = {
@@ -93,6 +93,11 @@ def empirical(samples: Samples) -> dict[Any, float]:
     return dict(found)
 
 
+def counted(samples: Samples) -> dict[Any, float]:
+    """The law of samples as they were drawn, whatever their weights: what ``generate()`` gives its users."""
+    return {tokens: count / len(samples) for tokens, count in Counter(s.tokens for s in samples).items()}
+
+
 def null(log_p: dict[Any, float], n: int, rounds: int = 200) -> float:
     """The mean divergence of ``n`` exact draws from the pooled law."""
     logs = np.array(list(log_p.values()))
@@ -125,9 +130,10 @@ def run(task: Task, loaded: Any, options: argparse.Namespace) -> dict[str, Any]:
     for name, samples in results.items():
         law = empirical(samples)
         rows[name]["kl"] = divergence(law, pool) if law else None
+        rows[name]["kl_unweighted"] = divergence(counted(samples), pool) if law else None
         rows[name]["null"] = null(pool, max(len(samples), 1))
     head = {"task": task.name, "family": task.family, "prompt_tokens": len(ids), "pool": len(pool)}
-    return head | {"methods": rows}
+    return head | {"methods": rows, "null": null(pool, options.n)}
 
 
 def watch(problem: Problem, walked: Counter[str]) -> None:
@@ -150,6 +156,7 @@ def record(samples: Samples, seconds: float) -> dict[str, Any]:
         "attempts": c.attempts,
         "log_z": c.log_z, "relative_error": c.relative_error, "lower": c.log_lower, "upper": c.log_upper, "ess": c.ess,
         "kl_masked": c.kl_masked, "kl_target": c.kl_target, "seconds": round(seconds, 2),
+        "draws": [[digest(s.tokens), round(s.log_p, 6), round(s.log_weight, 6)] for s in samples],
         "first": samples[0].text if len(samples) else None,
     }  # fmt: skip
 

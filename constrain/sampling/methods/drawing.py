@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from math import inf, log, sqrt
+from math import inf, log, log1p, sqrt
 
 import numpy as np
 
@@ -65,16 +65,26 @@ def exact(problem: Problem) -> Samples:
 def _by_acceptance(draws: list[Draw]) -> tuple[float, float]:
     """``log Z`` from how many walks were accepted under which bounds, and its relative error.
 
-    A walk begun under the bound ``S`` is accepted with probability ``Z / S``, so up to the ``n``-th acceptance the sum
-    of all ``1 / S`` is ``n / Z`` on average: ``(n - 1) / sum 1 / S``, as for the negative binomial law, which it is
-    where bounds are constant. (The mean of ``S 1{accepted}`` is unbiased for a fixed number of walks, but early bounds
-    are high, and walks under them hardly ever accepted: most of the time it is far too small.)
+    A walk begun under the bound ``S`` is accepted with probability ``a = Z / S``, whatever was before, so up to the
+    ``n``-th acceptance ``sum 1 / S`` is ``n / Z`` on average, with relative variance ``v = sum a (1 - a) / n^2``; ``(1
+    - v) n / sum 1 / S`` takes most of the bias of the inverse away. (The mean of ``S 1{accepted}`` is unbiased for a
+    fixed number of walks, but early bounds are high, and walks under them hardly ever accepted: most of the time it is
+    far too small.)
     """
     found = sum(draw.found for draw in draws)
     if not found:
         return -inf, inf
-    inverse = log_sum(np.array([-draw.log_bound for draw in draws]))
-    return log(max(found - 1, 1)) - inverse, 1.0 / sqrt(max(found - 1, 1)) if found > 1 else inf
+    inverse = np.array([-draw.log_bound for draw in draws])
+    log_z = log(found) - log_sum(inverse)
+    accepted = np.exp(np.minimum(log_z + inverse, 0.0))
+    variance = min(float((accepted * (1.0 - accepted)).sum()) / found**2, 0.5)
+    return log_z + log1p(-variance), sqrt(variance)
+
+
+def _within(problem: Problem, log_z: float, error: float) -> tuple[float, float]:
+    """An estimate that is not unbiased anyway, no further out than what is certain."""
+    certain = log_sum(np.array(list(problem.evidence.seen.values())))
+    return min(max(log_z, certain), problem.trie.lowest), error
 
 
 def _weighted(problem: Problem, method: str, mode: Mode) -> Samples:
