@@ -34,6 +34,7 @@ from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
 from constrain.sampling.target import Target, digest
 from constrain.sampling.trie import Trie
+from constrain.sampling.views.divergence import divergence, null_divergence, pooled_law
 
 METHODS = {
     "mask": mask,
@@ -79,35 +80,6 @@ class Remembered:
         self.usage.tokens += len(fed)
 
 
-def divergence(weights: dict[Any, float], log_p: dict[Any, float]) -> float:
-    """KL in nats of a law to the pooled one (log probabilities, not normalised)."""
-    total = np.logaddexp.reduce(list(log_p.values()))
-    return float(sum(w * (np.log(w) - log_p[x] + total) for x, w in weights.items() if w > 0))
-
-
-def empirical(samples: Samples) -> dict[Any, float]:
-    """The law of samples, by their weights."""
-    found: Counter[Any] = Counter()
-    for sample, weight in zip(samples, samples.weights.tolist(), strict=True):
-        found[sample.tokens] += weight
-    return dict(found)
-
-
-def counted(samples: Samples) -> dict[Any, float]:
-    """The law of samples as they were drawn, whatever their weights: what ``generate()`` gives its users."""
-    return {tokens: count / len(samples) for tokens, count in Counter(s.tokens for s in samples).items()}
-
-
-def null(log_p: dict[Any, float], n: int, rounds: int = 200) -> float:
-    """The mean divergence of ``n`` exact draws from the pooled law."""
-    logs = np.array(list(log_p.values()))
-    shares = np.exp(logs - np.logaddexp.reduce(logs))
-    counts = np.random.default_rng(0).multinomial(n, shares / shares.sum(), size=rounds) / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(counts > 0, counts * (np.log(counts) - np.log(shares)), 0.0)
-    return float(terms.sum(axis=1).mean())
-
-
 def run(task: Task, loaded: Any, options: argparse.Namespace) -> dict[str, Any]:
     """All methods on one task."""
     ids = encode_prompt(loaded.tokenizer, task.prompt)  # type: ignore[arg-type]
@@ -126,14 +98,12 @@ def run(task: Task, loaded: Any, options: argparse.Namespace) -> dict[str, Any]:
         results[name] = samples = method(problem)
         rows[name] = record(samples, time.perf_counter() - begin) | {"walked": walked["tokens"]}
         print(f"{task.name} {name}: {rows[name]}", file=sys.stderr, flush=True)
-    pool = {sample.tokens: sample.log_p for samples in results.values() for sample in samples}
+    pool = pooled_law(results.values())
     for name, samples in results.items():
-        law = empirical(samples)
-        rows[name]["kl"] = divergence(law, pool) if law else None
-        rows[name]["kl_unweighted"] = divergence(counted(samples), pool) if law else None
-        rows[name]["null"] = null(pool, max(len(samples), 1))
+        rows[name]["kl"] = divergence(samples, pool) if len(samples) else None
+        rows[name]["kl_unweighted"] = divergence(samples, pool, weighted=False) if len(samples) else None
     head = {"task": task.name, "family": task.family, "prompt_tokens": len(ids), "pool": len(pool)}
-    return head | {"methods": rows, "null": null(pool, options.n)}
+    return head | {"methods": rows, "null": null_divergence(pool, options.n)}
 
 
 def watch(problem: Problem, walked: Counter[str]) -> None:
