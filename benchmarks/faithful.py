@@ -143,14 +143,16 @@ def main() -> None:
     add("--budget", type=int, default=600, help="walks for exact sampling")
     add("--seed", type=int, default=1)
     add("--part", default="1/1", metavar="I/K", help="every K-th task, from the I-th")
-    add("--json", type=Path, required=True, help="one line for each task; benchmarks.faithful_report reads them")
+    add("--json", type=Path, required=True, help="a line for each task, added to what is there; benchmarks.faithful_report")
     options = parser.parse_args()
     torch.set_num_threads(1)
     part, parts = map(int, options.part.split("/"))
     loaded = load_model(options.model)
-    with options.json.open("a", encoding="utf-8") as out:
+    with options.json.open("a+", encoding="utf-8") as out:
+        out.seek(0)
+        done = {json.loads(text)["task"] for text in out}
         for number, task in enumerate(tasks(options.sygus)):
-            if number % parts == part - 1:
+            if number % parts == part - 1 and task.name not in done:
                 row = run(task, loaded, options)
                 print(json.dumps(row), file=out, flush=True)
                 figures = {name: (m["kl"] and round(m["kl"], 2), m["calls"]) for name, m in row["methods"].items()}
