@@ -143,7 +143,12 @@ def main() -> None:
     add("--budget", type=int, default=600, help="walks for exact sampling")
     add("--seed", type=int, default=1)
     add("--part", default="1/1", metavar="I/K", help="every K-th task, from the I-th")
-    add("--json", type=Path, required=True, help="a line for each task, added to what is there; benchmarks.faithful_report")
+    add(
+        "--json",
+        type=Path,
+        required=True,
+        help="a line for each task, added to what is there; benchmarks.faithful_report",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     part, parts = map(int, options.part.split("/"))
