@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from math import inf, log, sqrt
+from math import inf, log, log1p, sqrt
 
 import numpy as np
 
@@ -53,9 +53,8 @@ def exact(problem: Problem) -> Samples:
         "exact, independent",
         (problem.sample(draw, 0.0) for draw in found),
         missing=missing,
-        # Over all walks, whose number depends on what they found. The first of each sample are so many as were asked
-        # for.
-        estimate=mean(draw.log_w for draw in draws),
+        # The number of walks depends on what they found. The first of each sample are so many as were asked for.
+        estimate=_by_acceptance(draws),
         unbiased=False,
         log_z_unbiased=log_z,
         relative_error_unbiased=error,
@@ -66,15 +65,19 @@ def _by_acceptance(draws: list[Draw]) -> tuple[float, float]:
     """``log Z`` from how many walks were accepted under which bounds, and its relative error.
 
     A walk begun under the bound ``S`` is accepted with probability ``Z / S``, so up to the ``n``-th acceptance the sum
-    of all ``1 / S`` is ``n / Z`` on average: ``(n - 1) / sum 1 / S``, as for the negative binomial law, which it is
-    where bounds are constant. (The mean of ``S 1{accepted}`` is unbiased for a fixed number of walks, but early bounds
-    are high, and walks under them hardly ever accepted: most of the time it is far too small.)
+    of ``1 / S`` over all ``m`` walks is ``n / Z`` on average. The estimate is ``(n - 1) / sum 1 / S * m / (m - 1)``:
+    the unbiased one of the negative binomial law, which it is where bounds are constant. (The mean of
+    ``S 1{accepted}`` is unbiased for a fixed number of walks, but early bounds are high, and walks under them hardly
+    ever accepted: most of the time it is far too small.)
     """
     found = sum(draw.found for draw in draws)
     if not found:
         return -inf, inf
     inverse = log_sum(np.array([-draw.log_bound for draw in draws]))
-    return log(max(found - 1, 1)) - inverse, 1.0 / sqrt(max(found - 1, 1)) if found > 1 else inf
+    if found == 1:
+        return -inverse, inf
+    chance = (found - 1) / len(draws)  # of a walk to be accepted
+    return log(found - 1) - inverse - log1p(-1.0 / len(draws)), sqrt((1.0 - chance) / (found - 1))
 
 
 def _weighted(problem: Problem, method: str, mode: Mode) -> Samples:
