@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,3 +72,42 @@ def test_auto_says_where_no_text_is_wanted() -> None:
     result = sampler(World("none", twins.tokens, "aaa", 2, twins.law)).sample(3)
     assert not len(result) and result.missing == 3
     assert "no text is wanted" in result.notes[-1]
+
+
+# --- JSON ---
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 4])
+def test_results_are_json(method: str, n: int) -> None:
+    """Also where nothing can be said of an error, which is infinite then: JSON has no such number."""
+    result, _ = drawn(method, n)
+    read = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert [sample["text"] for sample in read["samples"]] == result.texts
+    assert read["facts"].keys() == result.facts.keys()
+
+
+def test_infinities_are_null_in_json_wherever_they_are() -> None:
+    result, _ = drawn("mask", 1)
+    facts = {"curve": [{"kl": math.inf, "n": 3}], "pair": (math.nan, 0.5), "name": "x"}
+    read = replace(result, facts=facts).to_dict()["facts"]
+    assert read == {"curve": [{"kl": None, "n": 3}], "pair": [None, 0.5], "name": "x"}
+
+
+# --- Wrong arguments ---
+
+
+def test_unknown_options_are_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"method 'smc' has no option 'stpes'.*particles, ess, resampling"):
+        drawn("smc", 1, stpes=3)
+    with pytest.raises(ValueError, match=r"method 'exact' has no option 'temprature'.*it has none"):
+        drawn("exact", 1, temprature=3)
+    with pytest.raises(ValueError, match=r"method 'guard' needs the option 'proposal'"):
+        sampler(WORLDS["trap"]).sample(1, method="guard")
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"slots": 0}, {"budget": 0}, {"seed": -1}, {"n": True}])
+def test_numbers_that_make_no_sense_are_named(wrong: dict[str, Any]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*not {value}"):
+        sampler(WORLDS["trap"]).sample(**({"n": 1} | wrong))
