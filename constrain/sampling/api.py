@@ -139,7 +139,7 @@ class Sampler:
         return METHODS[method](problem, **options)
 
 
-def _check_number(name: str, number: int | None, least: int) -> None:
+def _check_number(name: str, number: object, least: int) -> None:
     if number is None and name == "budget":
         return
     if isinstance(number, bool) or not isinstance(number, Integral) or number < least:
