@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
+from numbers import Integral
 from typing import Any
 
 from constrain.ir.grammar import Grammar
@@ -89,7 +91,9 @@ def sample(
 class Sampler:
     """A model behind a prompt, and the texts that are wanted of it; arguments as for ``sample``.
 
-    ``trie`` holds all that was learnt: further calls are cheaper for it, and exact ones are exact all the same.
+    ``trie`` holds all that was learnt: further calls are cheaper for it, and exact ones are exact all the same. Give
+    each call a seed of its own: with equal ones their samples depend on each other. One call at a time: not for several
+    threads together.
     """
 
     def __init__(
@@ -128,10 +132,32 @@ class Sampler:
         """``n`` samples; see ``sample``."""
         if method not in METHODS:
             raise ValueError(f"there is no method {method!r}: take one of {', '.join(METHODS)}")
-        if n < 1 or slots < 1 or (budget is not None and budget < 1):
-            raise ValueError("n, slots and budget must be 1 or more")
+        for name, number, least in (("n", n, 1), ("slots", slots, 1), ("budget", budget, 1), ("seed", seed, 0)):
+            _check_number(name, number, least)
+        _check_options(method, options)
         problem = Problem(self.trie, n, seed, slots, budget, report or (lambda found: None))
         return METHODS[method](problem, **options)
+
+
+def _check_number(name: str, number: object, least: int) -> None:
+    if number is None and name == "budget":
+        return
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, not {number!r}")
+
+
+def _check_options(method: str, options: dict[str, Any]) -> None:
+    _, *takes = signature(METHODS[method]).parameters.values()  # the first is the problem
+    names = [each.name for each in takes]
+    for name in options:
+        if name not in names:
+            raise ValueError(
+                f"method {method!r} has no option {name!r}: "
+                + (f"its options are {', '.join(names)}" if names else "it has none")
+            )
+    for each in takes:
+        if each.default is each.empty and each.name not in options:
+            raise ValueError(f"method {method!r} needs the option {each.name!r}")
 
 
 def _language_model(model: Any, tokenizer: Any, prompt: Prompt | None) -> LanguageModel:

@@ -103,13 +103,23 @@ class Samples(Sequence[Sample]):
         return [self.samples[int(i)] for i in chosen]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        names = ("method", "guarantee", "missing", "facts")
-        rest = {name: getattr(self, name) for name in names} | {"notes": list(self.notes)}
-        return {
+        """All of it, for JSON, which has no infinities and no ``nan``: they are ``None``."""
+        whole = {
             "samples": [asdict(sample) | {"weight": weight} for sample, weight in zip(self, self.weights, strict=True)],
-            "certificate": {k: v if isfinite(v) else None for k, v in asdict(self.certificate).items()},
-        } | rest
+            "certificate": asdict(self.certificate),
+        } | {name: getattr(self, name) for name in ("method", "guarantee", "missing", "facts", "notes")}
+        return {name: _plain(value) for name, value in whole.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Dictionaries, lists and scalars of Python's own, with ``None`` for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def normalised(log_weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

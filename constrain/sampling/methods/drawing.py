@@ -53,9 +53,8 @@ def exact(problem: Problem) -> Samples:
         "exact, independent",
         (problem.sample(draw, 0.0) for draw in found),
         missing=missing,
-        # Over all walks, whose number depends on what they found. The first of each sample are so many as were asked
-        # for.
-        estimate=mean(draw.log_w for draw in draws),
+        # The number of walks depends on what they found. The first of each sample are so many as were asked for.
+        estimate=_by_acceptance(draws),
         unbiased=False,
         log_z_unbiased=log_z,
         relative_error_unbiased=error,
