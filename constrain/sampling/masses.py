@@ -38,7 +38,7 @@ class Masses:
         if not self._taken:
             self._sums = self._all.copy()
         self._taken.append(place)
-        number, inner = divmod(place, BLOCK)
+        number, inner = divmod(place, self._blocks.shape[1])
         block = self._left[number] if number in self._left else self._blocks[number].copy()
         block[inner] = 0.0
         self._left[number] = block
@@ -65,21 +65,23 @@ class Masses:
         """A place of what is left, in proportion to its mass, by inversion of one uniform in [0, 1)."""
         number, wanted = _find(self._sums, uniform)
         block = self._left[number] if number in self._left else self._blocks[number]
-        return number * BLOCK + _place(block, wanted)
+        return number * len(block) + _place(block, wanted)
 
     def draw_any(self, uniform: float) -> int:
         """A place in proportion to its mass, taken away or not."""
         number, wanted = _find(self._all, uniform)
-        return number * BLOCK + _place(self._blocks[number], wanted)
+        block = self._blocks[number]
+        return number * len(block) + _place(block, wanted)
 
 
 def _scaled(log_p: Floats) -> tuple[float, Floats]:
-    """The largest logarithm, and the masses relative to it, ``[blocks, BLOCK]``."""
+    """The largest logarithm, and the masses relative to it, ``[blocks, BLOCK]``, or one block if they are fewer."""
     top = float(log_p.max()) if len(log_p) else -inf
-    masses = np.zeros((len(log_p) + BLOCK - 1) // BLOCK * BLOCK)
+    width = min(BLOCK, max(len(log_p), 1))
+    masses = np.zeros(-(-len(log_p) // width) * width)
     if top > -inf:
         np.exp(log_p - top, out=masses[: len(log_p)])
-    return top, masses.reshape(-1, BLOCK)
+    return top, masses.reshape(-1, width)
 
 
 def _find(sums: Floats, uniform: float) -> tuple[int, float]:
@@ -94,4 +96,4 @@ def _find(sums: Floats, uniform: float) -> tuple[int, float]:
 
 def _place(block: Floats, wanted: float) -> int:
     place = int(block.cumsum().searchsorted(wanted, side="right"))
-    return place if place < BLOCK and block[place] > 0.0 else int(np.flatnonzero(block)[-1])
+    return place if place < len(block) and block[place] > 0.0 else int(np.flatnonzero(block)[-1])

@@ -45,14 +45,16 @@ class Problem:
         """Walks in ``mode``, in the order in which they ended; all noted as evidence."""
         descent = Descent(self.trie, mode, n, lambda index: self.stream(phase, index), slots or self.slots, budget)
         found: list[Draw] = []
+        wanted = 0
         for draw in descent:
             found.append(draw)
+            wanted += draw.found
             self.evidence.attempts += 1
             if draw.found:
                 self.evidence.see(draw.tokens, draw.log_p)
                 if mode != "exact":
                     self.evidence.masked.append((draw.log_w, draw.log_p - draw.log_mask))
-            self.report(sum(each.found for each in found) if mode == "exact" else len(found))
+            self.report(wanted if mode == "exact" else len(found))
         return found
 
     def sample(self, draw: Draw, log_weight: float) -> Sample:

@@ -1,8 +1,9 @@
 """Saved tries: what was learnt about prefixes, for another day.
 
-A file holds laws and bounds, with what they depend on: the model's key (model, number format, prompt, warping), the
-vocabulary, the cap. The grammar is not named but checked: each law that is loaded must allow exactly what the grammar
-allows there.
+A file holds laws, with what they depend on: the model's key (model, number format, prompt, warping), the vocabulary,
+the cap. The grammar is not named but checked: each law that is loaded must allow exactly what the grammar allows there.
+Bounds are worked out anew from the laws, the grammar and the predicate that are here, so they are bounds whatever the
+file's were.
 """
 
 from __future__ import annotations
@@ -29,11 +30,9 @@ def save(trie: Trie, path: str | Path) -> None:
         facts=np.array(json.dumps(_facts(trie))),
         parents=np.array([-1 if node.parent is None else places[id(node.parent)] for node in nodes], np.int64),
         tokens=np.array([node.token for node in nodes], np.int64),
-        bounds=np.array([node.bound for node in nodes]),
         sizes=np.array([-1 if law is None else len(law.ids) for law in laws], np.int64),
         ids=np.concatenate([np.empty(0, np.int32), *(law.ids for law in laws if law is not None)]),
         log_p=np.concatenate([np.empty(0), *(law.log_p for law in laws if law is not None)]),
-        lowest=np.array(trie.lowest),
     )
 
 
@@ -85,7 +84,9 @@ def _rebuild(trie: Trie, arrays: dict[str, Any], path: str | Path) -> None:
             if not np.array_equal(ids, trie.allowed(node)):
                 raise ValueError(f"{path} was saved with another grammar: it allows other tokens after {node.tokens()}")
             trie.give(node, Law(ids, arrays["log_p"][part]))
-    for node, bound in zip(reversed(nodes), reversed(arrays["bounds"].tolist()), strict=True):
-        node.bound = DEAD if bound == DEAD else min(node.bound, bound)
-        trie.note(node)
-    trie.lowest = float(arrays["lowest"])
+    for node in reversed(nodes):
+        if node.law is not None:
+            trie.lower(node, node.law.bound())
+        elif not node.ended and not len(trie.allowed(node)):
+            trie.lower(node, DEAD)
+    trie.lowest = trie.root.bound

@@ -152,8 +152,8 @@ class Descent:
     slots: int = 16
     budget: int | None = None
     begun: int = 0
-    unfinished: int = 0  # numbers for which nothing was found within the budget
     _next: int = 0
+    _again: list[tuple[int, int, np.random.Generator]] = field(default_factory=list)  # numbers to be tried once more
     _under_way: list[Walk] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Draw]:
@@ -173,10 +173,14 @@ class Descent:
                 return True
             self.trie.shrink()
             self.trie.expand([self.trie.root])
-        while len(self._under_way) < self.slots and self._next < self.numbers and self._may_begin():
-            self._under_way.append(self._begin(self._next, 0, self.streams(self._next)))
-            self._next += 1
+        while len(self._under_way) < self.slots and self._may_begin() and (self._again or self._next < self.numbers):
+            self._under_way.append(self._begin(*(self._again.pop(0) if self._again else self._new())))
         return bool(self._under_way)
+
+    def _new(self) -> tuple[int, int, np.random.Generator]:
+        """A number that has not been tried."""
+        self._next += 1
+        return self._next - 1, 0, self.streams(self._next - 1)
 
     def _may_begin(self) -> bool:
         return self.budget is None or self.begun < self.budget
@@ -199,7 +203,9 @@ class Descent:
             if draw.found or self.mode != "exact":
                 return
             if not self._may_begin() or self.trie.root.bound == DEAD:
-                self.unfinished += 1
+                return
+            if self.trie.bytes > self.trie.max_bytes:  # it waits for the others, to forget
+                self._again.append((walk.index, walk.attempt + 1, walk.rng))
                 return
             walk = self._begin(walk.index, walk.attempt + 1, walk.rng)
 
