@@ -100,7 +100,7 @@ def note(problem: Problem, draws: list[Draw]) -> None:
 
 def _explain_missing(problem: Problem, found: int, budget: int) -> str:
     if problem.trie.root.bound == -float("inf"):
-        return "no text is wanted: the grammar has none within max_tokens that the model can write"
+        return "no text is wanted: none that the model can write within max_tokens is accepted"
     return (
         f"{found} of {problem.n} samples found in {budget} walks: allow more with budget=, or take a method whose "
         "samples are weighted (importance, smc)"
