@@ -23,7 +23,7 @@ from constrain.sampling.target import Ids, Target
 
 DEAD = -inf
 BELOW_ONE = 1.0 - 2.0**-53
-BYTES_OF_NODE = 400  # measured, as the two below: within a sixth of what is allocated
+BYTES_OF_NODE = 400  # measured, as the two below: to a third either way of what is allocated
 BYTES_OF_LAW = 2000  # objects, and a block of masses from which something was taken
 BYTES_OF_TOKEN = 20  # an id, a logarithm and a mass
 SLACK = 1e-4  # by which the probabilities of a law may sum to more than one: single precision, many tokens
