@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import awrs_bench
-from benchmarks.awrs_bench import Walk
+from benchmarks.awrs_scenes import Walk, our_smc
 from constrain.sampling.methods.awrs import ESTIMATORS
 
 
@@ -19,7 +19,8 @@ def enumerated(walk: Walk) -> float:
     total = 0.0
     for length in range(walk.length + 1):
         for text in itertools.product(range(walk.size), repeat=length):
-            if all(walk.prefix_ok(text[: end + 1]) for end in range(length)) and walk.complete_ok(text):
+            written = [b"".join(walk.tokens[token] for token in text[:end]) for end in range(1, length + 1)]
+            if all(map(walk.prefix_ok, written)) and walk.complete_ok(written[-1] if written else b""):
                 total += math.exp(sum(walk.row(text[:i])[token] for i, token in enumerate(text)) + walk.row(text)[-1])
     return total
 
@@ -29,13 +30,14 @@ def test_the_exact_z_is_that_of_all_texts() -> None:
     assert walk.z() == pytest.approx(enumerated(walk), rel=1e-12)
 
 
+@pytest.mark.parametrize("threshold", [0.5, 0.0])
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_particles_estimate_it_without_bias(name: str) -> None:
+def test_particles_estimate_it_without_bias(name: str, threshold: float) -> None:
     walk = Walk(size=6, length=3, classes=3, seed=4)
-    run = awrs_bench.our_smc(walk, name, threshold=0.5, seed=1)
+    run = our_smc(walk, name, threshold, seed=1)
 
     async def estimates() -> list[float]:
-        return [math.exp((await run(6))[0]) / walk.z() for _ in range(300)]
+        return [math.exp((await run(6)).log_weight) / walk.z() for _ in range(300)]
 
     found = np.array(asyncio.run(estimates()))
     assert abs(found.mean() - 1) < 6 * found.std() / math.sqrt(len(found))
