@@ -32,6 +32,12 @@ class Masses:
         self._total = float(self._sums.sum())
         self._left: dict[int, Floats] = {}  # blocks as they are with something taken away
         self.log_all = self.log_total
+        self._log_scale = self._top  # of the blocks
+
+    @property
+    def scaled(self) -> tuple[float, Floats]:
+        """The logarithm of a scale, and all masses relative to it, ``[n]``: not to be changed."""
+        return self._log_scale, self._blocks.reshape(-1)[: len(self._log_p)]
 
     def take(self, place: int) -> None:
         """Take the mass at ``place`` away."""

@@ -68,6 +68,11 @@ class Law:
             )
 
     @property
+    def scaled(self) -> tuple[float, Floats]:
+        """The largest of ``log_p``, and all masses relative to it ``[n]``: not to be changed."""
+        return self._open.scaled
+
+    @property
     def bytes(self) -> int:
         """About how much memory it takes, its children apart."""
         return BYTES_OF_LAW + BYTES_OF_TOKEN * len(self.ids)

@@ -1,7 +1,7 @@
 """All outcomes of walks down a trie, by running the very same code once for each, with its decisions dictated.
 
 The chances of tokens are worked out here, from laws and bounds, by their definition; whether ``Law.draw`` keeps to them
-is another test's business (``test_trie.py``).
+is another test's business (``test_weighted_trie.py``).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from constrain.sampling.masses import Masses
 from constrain.sampling.methods.urn import BLOCK, Urn, log1mexp, log_sum
 
 CHI_SQUARE_SIGMAS = 6.0  # of Wilson and Hilferty's cube root, one-sided: 1e-9
@@ -122,3 +123,19 @@ def test_log1mexp_keeps_its_digits(x: Fraction) -> None:
         assert log1mexp(float(x)) == pytest.approx(math.log(series), rel=1e-14)
     else:
         assert log1mexp(float(x)) == pytest.approx(math.log1p(float(series - 1)), rel=1e-13)
+
+
+def test_masses_that_are_at_hand_give_the_same_urn() -> None:
+    """The same draws, also after much was taken out of both and the scale has moved."""
+    log_mass = np.random.default_rng(3).normal(size=1300) * 40
+    masses = Masses(log_mass)
+    for place in range(0, 1300, 7):
+        masses.take(place)  # does not change what is handed over
+    order = np.argsort(-log_mass)
+    plain, handed = (Urn(log_mass, np.random.default_rng(5), scaled) for scaled in (None, masses.scaled))
+    for beginning in range(0, 1200, 50):
+        assert [plain.pick() for _ in range(20)] == [handed.pick() for _ in range(20)]
+        assert plain.remaining() == pytest.approx(handed.remaining(), rel=1e-12)
+        for urn in (plain, handed):
+            urn.drop(order[beginning : beginning + 50])
+    assert masses.scaled[1] == pytest.approx(np.exp(log_mass - log_mass.max()))

@@ -36,7 +36,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.methods.urn import Floats, Indices, Urn
+from constrain.sampling.methods.urn import Floats, Indices, Scaled, Urn
 
 Mass = TypeVar("Mass")
 Terms = Sequence[tuple[Fraction, Mass]]
@@ -142,6 +142,7 @@ def awrs_step(
     accepts: int = 2,
     max_rejects: int | None = None,
     known: Verdicts | None = None,
+    scaled: Scaled | None = None,
 ) -> Unit:
     """Draw one of ``n`` tokens that ``ok`` accepts, properly weighted for ``exp(log_p)`` restricted to them.
 
@@ -156,12 +157,13 @@ def awrs_step(
     ``known``        int8 ``[n]`` of verdicts that are known: 1 accepted, 0 rejected, -1 not known. What is known to be
                      rejected is taken out first, what is known to be accepted costs no call and (in ``"recursive"``,
                      ``"roulette"`` and mostly ``"auto"``) counts exactly: with all verdicts known the weight is exact.
+    ``scaled``       the largest of ``log_p``, and ``exp(log_p - largest)`` ``[n]``, where they are at hand.
 
     Raises ``ValueError`` for other shapes, dtypes, names or numbers, for NaN and for infinite mass.
     """
     _check(log_p, known, estimator, Limits(accepts, max_rejects))
     program = Program(ok, known)
-    outcome = run(Urn(log_p, rng), program, ESTIMATORS[estimator], Limits(accepts, max_rejects))
+    outcome = run(Urn(log_p, rng, scaled), program, ESTIMATORS[estimator], Limits(accepts, max_rejects))
     return Unit(outcome.index, log_weight(outcome.weight), program.calls)
 
 

@@ -117,7 +117,8 @@ class Steps:
             estimator=self.estimator,
             accepts=self.accepts,
             max_rejects=self.max_rejects,
-            known=_verdicts(law),
+            known=_verdicts(law) if law.places else None,
+            scaled=None if self.twist == "trie" else law.scaled,
         )
         self.calls += unit.calls
         return None if unit.index is None else int(law.ids[unit.index]), unit.log_weight

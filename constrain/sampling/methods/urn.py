@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Indices = Sequence[int] | npt.NDArray[np.int64]
+Scaled = tuple[float, Floats]
 
 BLOCK = 512
 _FAINT = 1e-200  # of the scale: below it the masses are computed anew, long before they lose bits (1e-308)
@@ -31,13 +32,21 @@ class Urn:
 
     ``log_mass``  float64 ``[n]``, finite or ``-inf`` (never drawn); not normalised, not changed, not copied.
     ``rng``       one float64 uniform for each block, token, count and coin that is drawn.
+    ``scaled``    the logarithm of a scale, the heaviest, and all masses relative to it ``[n]``, where they are at hand
+                  (``Masses.scaled``); not changed.
     """
 
-    def __init__(self, log_mass: Floats, rng: np.random.Generator) -> None:
+    def __init__(self, log_mass: Floats, rng: np.random.Generator, scaled: Scaled | None = None) -> None:
         self._log_mass = log_mass
         self._rng = rng
         self._taken: list[Indices] = []
-        self._weigh()
+        if scaled is None:
+            self._weigh()
+        else:
+            self._top, masses = scaled
+            padded = _padding(len(masses))
+            padded[: len(masses)] = masses
+            self._lay_out(padded)
 
     def pick(self) -> int | None:
         """A token in play with probability proportional to its mass; it stays in play. ``None``: no mass is left."""
@@ -86,9 +95,13 @@ class Urn:
             log_mass = log_mass.copy()
             log_mass[np.concatenate(self._taken)] = -math.inf
         self._top = float(log_mass.max(initial=-math.inf))
-        padded = np.zeros(-(-len(log_mass) // BLOCK) * BLOCK)
+        padded = _padding(len(log_mass))
         if self._top > -math.inf:
             np.exp(np.subtract(log_mass, self._top, out=padded[: len(log_mass)]), out=padded[: len(log_mass)])
+        self._lay_out(padded)
+
+    def _lay_out(self, padded: Floats) -> None:
+        """Masses in blocks, and their sums."""
         self._masses = padded.reshape(-1, BLOCK)
         self._sums = self._masses.sum(axis=1)
         self._left = float(self._sums.sum())
@@ -130,3 +143,8 @@ def _floor_exp(x: float) -> int:
     """The whole part of ``exp(x)``; past the largest float, with 53 bits and zeros after them."""
     zeros = max(0, int((x - 700.0) / _LOG_2))
     return int(math.exp(x - zeros * _LOG_2)) << zeros
+
+
+def _padding(size: int) -> Floats:
+    """Zeros for whole blocks of ``size`` masses."""
+    return np.zeros(-(-size // BLOCK) * BLOCK)
