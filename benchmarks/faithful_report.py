@@ -45,6 +45,7 @@ def line(name: str, rows: Sequence[Row]) -> list[str]:
         cells.append(f"{kl} @ {calls:.0f}")
     cells.append(number(middle(rows, lambda row: row["null"])))
     cells.append(number(middle(rows, saving), 1) + "x")
+    cells.append(number(middle(rows, saving_with_prompts), 0) + "x")
     return cells
 
 
@@ -61,10 +62,16 @@ def saving(row: Row) -> float:
     return float(exact["walked"] / max(exact["tokens"], 1))
 
 
+def saving_with_prompts(row: Row) -> float:
+    """The same where each attempt reads the prompt again, as ``generate()`` does."""
+    exact, prompt = row["methods"]["exact"], row["prompt_tokens"]
+    return float((exact["walked"] + exact["attempts"] * prompt) / (exact["tokens"] + prompt))
+
+
 EXPLANATION = """Each cell: KL in nats of a method's samples to the model's law over all texts that any method found,
 @ calls of the model. `mask` and `asap`: the draws as they are, as `generate()` or the paper give them; `importance` and
 `smc` by their weights. `null`: what as many exact draws from the pooled law score. `saved`: tokens that generating each
-attempt of `exact` anew would have fed to the model, prompts not counted, for each that was fed."""
+attempt of `exact` anew would have fed to the model for each that was fed, prompts not counted, and counted."""
 
 
 def report(rows: Sequence[Row], command: str) -> str:
@@ -74,7 +81,7 @@ def report(rows: Sequence[Row], command: str) -> str:
     lines = [line(row["task"], [row]) for row in rows]
     lines += [line(f"**{name}, median**", [row for row in rows if row["family"] == name]) for name in families]
     lines.append(line("**all, median**", rows))
-    figures = table(["task", "log10 Z", *METHODS, "null", "saved"], lines)
+    figures = table(["task", "log10 Z", *METHODS, "null", "saved", "with prompts"], lines)
     title, missing = "# Faithful sampling: divergence against model calls", "## Fewer samples than asked for"
     return "\n\n".join([title, facts, EXPLANATION, figures, missing, "\n".join(shortfalls(rows)) or "none"]) + "\n"
 

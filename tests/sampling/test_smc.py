@@ -37,6 +37,13 @@ COUNT = 6  # particles
 SURE = 1e-12  # a mutation is caught beyond all doubt
 
 
+def named(options: object) -> str:
+    """A parameter as a test's name, which must be the same in every process: functions by their names."""
+    if isinstance(options, dict):
+        return ",".join(f"{key}={named(value)}" for key, value in options.items()) or "plain"
+    return getattr(options, "__name__", str(options))
+
+
 def runs(method: Any, predicate: bool, reach: bool = True, reuse: int = 3, **options: Any) -> Iterator[Samples]:
     """Runs with different seeds; a trie serves a few of them, so that it is met fresh and with knowledge."""
     world = ANYTHING if predicate else WORLD
@@ -71,21 +78,21 @@ ASKING = [
 
 
 @pytest.mark.parametrize("reach", [True, False])
-@pytest.mark.parametrize("options", STEPS, ids=str)
+@pytest.mark.parametrize("options", STEPS, ids=named)
 def test_weights_of_masked_particles_are_proper(options: dict[str, Any], reach: bool) -> None:
     done = list(runs(smc.smc, False, reach, particles=COUNT, **options))
     assert properly_weighted((weighted(run, COUNT) for run in done), WORLD.mass) > ALPHA
     assert mean_of((run.certificate.log_z for run in done), WORLD.z) > ALPHA
 
 
-@pytest.mark.parametrize("options", STEPS + ASKING, ids=str)
+@pytest.mark.parametrize("options", STEPS + ASKING, ids=named)
 def test_weights_of_particles_that_ask_a_program_are_proper(options: dict[str, Any]) -> None:
     done = list(runs(smc.smc, True, particles=COUNT, **options))
     assert properly_weighted((weighted(run, COUNT) for run in done), WANTED.mass) > ALPHA
     assert mean_of((run.certificate.log_z for run in done), WANTED.z) > ALPHA
 
 
-@pytest.mark.parametrize("options", [{}, *ASKING[:3], {"max_rejects": 2}], ids=str)
+@pytest.mark.parametrize("options", [{}, *ASKING[:3], {"max_rejects": 2}], ids=named)
 @pytest.mark.parametrize("predicate", [True, False])
 def test_weights_of_independent_draws_are_proper(options: dict[str, Any], predicate: bool) -> None:
     done = list(runs(awrs, predicate, reach=False, **options))
