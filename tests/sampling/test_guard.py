@@ -194,9 +194,11 @@ def test_scores_go_on_from_what_is_known() -> None:
 
 def test_little_memory_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("constrain.sampling.methods.scoring.MOST_NUMBERS", 1)
-    small = trie(WORLD, max_bytes=3000)
+    large = trie(WORLD)
+    run(400, beta=float(BOUND) * (1 + 1e-12), known=large)
+    small = trie(WORLD, max_bytes=large.bytes // 2)
     found = run(400, beta=float(BOUND) * (1 + 1e-12), known=small)
-    assert small.bytes <= 3000 < 400 * len(WORLD.children)
+    assert small.bytes <= large.bytes // 2
     assert goodness_of_fit(members(found), target()) > ALPHA
 
 
