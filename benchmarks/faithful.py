@@ -32,7 +32,7 @@ from constrain.sampling.methods.mcmc import mcmc
 from constrain.sampling.methods.smc import smc
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
-from constrain.sampling.target import Target, digest
+from constrain.sampling.target import Target
 from constrain.sampling.trie import Trie
 from constrain.sampling.views.divergence import divergence, null_divergence, pooled_law
 
@@ -126,7 +126,7 @@ def record(samples: Samples, seconds: float) -> dict[str, Any]:
         "attempts": c.attempts,
         "log_z": c.log_z, "relative_error": c.relative_error, "lower": c.log_lower, "upper": c.log_upper, "ess": c.ess,
         "kl_masked": c.kl_masked, "kl_target": c.kl_target, "seconds": round(seconds, 2),
-        "draws": [[digest(s.tokens), round(s.log_p, 6), round(s.log_weight, 6)] for s in samples],
+        "draws": [[list(s.tokens), round(s.log_p, 6), round(s.log_weight, 6)] for s in samples],
         "first": samples[0].text if len(samples) else None,
     }  # fmt: skip
 

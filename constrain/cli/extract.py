@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from constrain.adapters.bundled import BUNDLED
 from constrain.cli import NO, YES, UsageError
+from constrain.cli.names import look_up
 from constrain.cli.output import note, write_json
 from constrain.cli.schema_options import add_schema_options, blaming_options, note_unenforced, schema_options
 from constrain.ir.grammar import Grammar
@@ -108,15 +109,9 @@ def load_generator(source: str, grammar: Grammar, settings: Settings) -> Generat
 
 def import_class(name: str) -> Any:
     """The class that ``package.module:Class`` names, looked up from the current folder too."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise UsageError(f"--model-class {name!r}: write it as package.module:Class")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"--model-class {name!r}: {error}") from error
+    found = look_up("--model-class", name)
     if not hasattr(found, "model_json_schema"):
         raise UsageError(f"--model-class {name!r} is not a Pydantic model: it has no model_json_schema()")
     return found

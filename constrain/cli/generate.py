@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -172,7 +171,7 @@ def _sample(options: argparse.Namespace, api: Any, grammar: Any, predicate: Any)
         target = {"max_tokens": options.max_tokens, "predicate": predicate}
         sampler = api.Sampler(model, tokenizer, prompt, grammar, **target, **warping)
         if options.load is not None:
-            _load_trie(sampler.trie, options.load)
+            import_module("constrain.sampling.store").load(sampler.trie, options.load)
         with _progress(options) as report:
             return sampler.sample(options.number, **choices, report=report), sampler
 
@@ -189,12 +188,6 @@ def _prompt(options: argparse.Namespace, tokenizer: Any, text: str) -> Any:
     if options.chat or (has_template and not options.raw):
         return [{"role": "user", "content": text}]
     return text
-
-
-def _load_trie(trie: Any, file: str) -> None:
-    if not zipfile.is_zipfile(file):
-        raise UsageError(f"--load {file}: this is no saved trie")
-    import_module("constrain.sampling.store").load(trie, file)
 
 
 @contextmanager

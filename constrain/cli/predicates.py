@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from constrain.cli import UsageError
+from constrain.cli.names import look_up
 
 PREDICATE_HELP = (
     "a program that must accept the texts too: python (compiles), python-expression, smiles (RDKit parses it), "
@@ -43,13 +42,7 @@ def _smiles(shipped: Any) -> Any:
 
 def _imported(name: str, shipped: Any) -> Any:
     """What ``package.module:NAME`` names, looked up from the current folder too: a predicate, its class, a function."""
-    module, _, attribute = name.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"--predicate {name!r}: {error}") from error
+    found = look_up("--predicate", name)
     if isinstance(found, type):
         found = found()
     if hasattr(found, "prefix_ok") and hasattr(found, "complete_ok"):

@@ -14,9 +14,9 @@ from math import inf, nan, sqrt
 import numpy as np
 
 from constrain.sampling.lm.model import Usage
-from constrain.sampling.masses import Floats
+from constrain.sampling.masses import Floats, log_sum
 from constrain.sampling.results import Certificate, Sample, normalised
-from constrain.sampling.trie import Trie, log_sum
+from constrain.sampling.trie import Trie
 
 
 @dataclass
@@ -34,8 +34,13 @@ class Evidence:
 
 
 def certify(
-    trie: Trie, samples: Sequence[Sample], evidence: Evidence, usage: Usage, estimate: tuple[float, float] | None =
-    None, unbiased: bool = True, ) -> Certificate:  # fmt: skip
+    trie: Trie,
+    samples: Sequence[Sample],
+    evidence: Evidence,
+    usage: Usage,
+    estimate: tuple[float, float] | None = None,
+    unbiased: bool = True,
+) -> Certificate:
     """The certificate of ``samples``, weighted towards the target. ``estimate``: ``log Z`` and its relative error, if
     they are not the mean of the evidence's terms."""
     log_z, error = estimate or mean(evidence.terms)

@@ -103,3 +103,16 @@ def _find(sums: Floats, uniform: float) -> tuple[int, float]:
 def _place(block: Floats, wanted: float) -> int:
     place = int(block.cumsum().searchsorted(wanted, side="right"))
     return place if place < len(block) and block[place] > 0.0 else int(np.flatnonzero(block)[-1])
+
+
+def log_sum(terms: Floats) -> float:
+    """``log(sum(exp(terms)))``; ``-inf`` for no terms."""
+    if not len(terms):
+        return -inf
+    top = float(terms.max())
+    return top if top == -inf else top + float(np.log(np.exp(terms - top).sum()))
+
+
+def log_add(a: float, b: float) -> float:
+    """``log(exp(a) + exp(b))``."""
+    return float(np.logaddexp(a, b))

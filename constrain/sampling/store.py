@@ -45,7 +45,7 @@ def load(trie: Trie, path: str | Path) -> None:
     if trie.root.law is not None:
         raise ValueError("load() fills a fresh trie, and this one has been used")
     if not is_zipfile(path):
-        raise ValueError(f"{path} is no file that save() has written")
+        raise ValueError(f"{path} holds no saved trie")
     with np.load(path, allow_pickle=False) as saved:
         if "facts" not in saved:
             raise ValueError(f"{path} holds no saved trie")

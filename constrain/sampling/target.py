@@ -7,7 +7,6 @@ probability of that end. A sequence that reaches the cap without an end is no te
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable
 from typing import Any
 
@@ -112,8 +111,3 @@ class Target:
             self.automaton.fill_mask(state, self._words)
             found = self._allowed[state] = ids_of(self._words).astype(np.int32)
         return found
-
-
-def digest(*parts: object) -> str:
-    """A short name of what decides a law, for keys of saved tries."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import takewhile
-from math import inf
+from math import inf, isnan
 
 import numpy as np
 
 from constrain.sampling.lm.model import LanguageModel, Laws, Request
-from constrain.sampling.masses import Floats, Masses
+from constrain.sampling.masses import Floats, Masses, log_add, log_sum
 from constrain.sampling.target import Ids, Target
 
 DEAD = -inf
@@ -27,19 +27,6 @@ BYTES_OF_NODE = 400  # measured, as the two below: to a third either way of what
 BYTES_OF_LAW = 2000  # objects, and a block of masses from which something was taken
 BYTES_OF_TOKEN = 20  # an id, a logarithm and a mass
 SLACK = 1e-4  # by which the probabilities of a law may sum to more than one: single precision, many tokens
-
-
-def log_sum(terms: Floats) -> float:
-    """``log(sum(exp(terms)))``; ``-inf`` for no terms."""
-    if not len(terms):
-        return DEAD
-    top = float(terms.max())
-    return top if top == DEAD else top + float(np.log(np.exp(terms - top).sum()))
-
-
-def log_add(a: float, b: float) -> float:
-    """``log(exp(a) + exp(b))``."""
-    return float(np.logaddexp(a, b))
 
 
 class Law:
@@ -61,7 +48,7 @@ class Law:
         self._size = 0
         self.log_mass = self._open.log_all  # the mass that masking leaves: log Z_u
         self._bound: float | None = None  # remembered until a child changes
-        if np.isnan(log_p).any() or self.log_mass > SLACK:
+        if isnan(self.scaled[0]) or self.log_mass > SLACK:
             raise ValueError(
                 f"a model's law must be natural logarithms of probabilities, which sum to at most 1: these sum to "
                 f"{np.exp(log_p).sum():.6g} (nan: the model has computed something that is no number)"
@@ -76,6 +63,11 @@ class Law:
     def bytes(self) -> int:
         """About how much memory it takes, its children apart."""
         return BYTES_OF_LAW + BYTES_OF_TOKEN * len(self.ids)
+
+    def holds(self, token: int) -> bool:
+        """May ``token`` follow?"""
+        place = int(self.ids.searchsorted(token))
+        return place < len(self.ids) and int(self.ids[place]) == token
 
     def probability(self, token: int) -> float:
         """``log p(token)``; ``token`` must be allowed."""
@@ -197,6 +189,12 @@ class Trie:
                 self.give(node, Law(ids, rows[0][ids]))
                 self._foresee(node, ahead, rows[1:])
 
+    def knows(self, node: Node) -> bool:
+        """Is a node's law at hand, or nothing wanted below it, without a call of the model?"""
+        if node.law is None and node.foreseen is not None:
+            self.expand([node])
+        return node.law is not None or node.bound == DEAD
+
     def child(self, node: Node, token: int) -> Node:
         """The node after a token that ``node``'s law allows; made, and asked about, when it is first wanted."""
         law = _known(node)
@@ -246,7 +244,7 @@ class Trie:
         draws of adaptive samplers are what their papers say."""
         for token, row in zip(ahead, rows, strict=True):
             law = node.law or node.foreseen
-            if law is None or not _holds(law.ids, token):
+            if law is None or not law.holds(token):
                 return
             node = law.children.get(token) or self._explore(node, law, token)
             if node.bound == DEAD or node.law is not None or node.foreseen is not None:
@@ -330,8 +328,3 @@ def _known(node: Node) -> Law:
     if node.law is None:
         raise ValueError("this node has no law yet: expand it first")
     return node.law
-
-
-def _holds(ids: Ids, token: int) -> bool:
-    place = int(np.searchsorted(ids, token))
-    return place < len(ids) and int(ids[place]) == token

@@ -23,10 +23,10 @@ from typing import Literal
 
 import numpy as np
 
-from constrain.sampling.trie import DEAD, Law, Node, Trie, log_add
+from constrain.sampling.masses import log_add
+from constrain.sampling.trie import DEAD, Law, Trie
 
 Mode = Literal["mask", "asap", "defensive", "exact"]
-MODES: tuple[Mode, ...] = ("mask", "asap", "defensive", "exact")
 HALF = log(0.5)
 
 
@@ -193,7 +193,7 @@ class Descent:
         """Take a walk on until a model has to be asked, and its number's next walks too."""
         while True:
             while not walk.over:
-                if not self._known(walk.node):
+                if not self.trie.knows(walk.node):
                     going.append(walk)
                     return
                 walk.step(self.trie)
@@ -208,9 +208,3 @@ class Descent:
                 self._again.append((walk.index, walk.attempt + 1, walk.rng))
                 return
             walk = self._begin(walk.index, walk.attempt + 1, walk.rng)
-
-    def _known(self, node: Node) -> bool:
-        """Is the law of a node at hand, without a call of the model?"""
-        if node.law is None and node.foreseen is not None:
-            self.trie.expand([node])
-        return node.law is not None or node.bound == DEAD

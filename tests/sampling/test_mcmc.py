@@ -16,11 +16,11 @@ from enumerable import Ids, World, bigram
 from problems import ANYTHING, TOKENS, WANTED, WORLD, Program, mean_of, members, solve, trie
 from significance import ALPHA, goodness_of_fit
 
+from constrain.sampling.masses import log_sum
 from constrain.sampling.methods import mcmc as module
 from constrain.sampling.methods.mcmc import CUTS, Chain, Cut, Text, Token, common, log_acceptance, log_density, mcmc
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
-from constrain.sampling.trie import log_sum
 
 Matrix = npt.NDArray[np.float64]
 Full = tuple[int, ...]  # ids, with the end

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrain.sampling.masses import Masses
-from constrain.sampling.methods.urn import BLOCK, Urn, log1mexp, log_sum
+from constrain.sampling.masses import Masses, log_sum
+from constrain.sampling.methods.urn import BLOCK, Urn, log1mexp
 
 CHI_SQUARE_SIGMAS = 6.0  # of Wilson and Hilferty's cube root, one-sided: 1e-9
 

@@ -14,21 +14,12 @@ from sampling.worlds import WORLDS
 
 import constrain
 from constrain.sampling.lm.model import Request, TableModel
+from constrain.sampling.masses import log_add, log_sum
 from constrain.sampling.methods.drawing import exact, mask
 from constrain.sampling.problem import Problem
 from constrain.sampling.store import load, save
 from constrain.sampling.target import Target
-from constrain.sampling.trie import (
-    BYTES_OF_LAW,
-    BYTES_OF_NODE,
-    BYTES_OF_TOKEN,
-    DEAD,
-    Law,
-    Node,
-    Trie,
-    log_add,
-    log_sum,
-)
+from constrain.sampling.trie import BYTES_OF_LAW, BYTES_OF_NODE, BYTES_OF_TOKEN, DEAD, Law, Node, Trie
 from constrain.sampling.walk import Mode
 
 ALPHA = 1e-6

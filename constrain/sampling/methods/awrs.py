@@ -36,7 +36,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from constrain.sampling.methods.urn import Floats, Indices, Scaled, Urn
+from constrain.sampling.masses import Floats
+from constrain.sampling.methods.urn import Indices, Scaled, Urn
 
 Mass = TypeVar("Mass")
 Terms = Sequence[tuple[Fraction, Mass]]

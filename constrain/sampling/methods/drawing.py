@@ -16,9 +16,10 @@ from math import inf, log, log1p, sqrt
 import numpy as np
 
 from constrain.sampling.certificate import mean
+from constrain.sampling.masses import log_sum
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples
-from constrain.sampling.trie import log_sum
+from constrain.sampling.trie import DEAD
 from constrain.sampling.walk import Draw, Mode
 
 ATTEMPTS = 1000  # walks for each exact sample, on average, before it is given up
@@ -80,26 +81,15 @@ def _by_acceptance(draws: list[Draw]) -> tuple[float, float]:
     return log_z + log1p(-variance), sqrt(variance)
 
 
-def _within(problem: Problem, log_z: float, error: float) -> tuple[float, float]:
-    """An estimate that is not unbiased anyway, no further out than what is certain."""
-    certain = log_sum(np.array(list(problem.evidence.seen.values())))
-    return min(max(log_z, certain), problem.trie.lowest), error
-
-
 def _weighted(problem: Problem, method: str, mode: Mode) -> Samples:
     draws = sorted(problem.draws(mode, problem.n, 0, budget=problem.budget), key=lambda draw: draw.index)
-    note(problem, draws)
+    problem.evidence.terms += [draw.log_w for draw in draws]  # of those that found nothing too
     found = [problem.sample(draw, draw.log_w) for draw in draws if draw.found]
     return problem.result(method, "properly weighted", found, missing=problem.n - len(found))
 
 
-def note(problem: Problem, draws: list[Draw]) -> None:
-    """Weights are evidence for ``Z``, those of walks that found nothing too."""
-    problem.evidence.terms += [draw.log_w for draw in draws]
-
-
 def _explain_missing(problem: Problem, found: int, budget: int) -> str:
-    if problem.trie.root.bound == -float("inf"):
+    if problem.trie.root.bound == DEAD:
         return "no text is wanted: none that the model can write within max_tokens is accepted"
     return (
         f"{found} of {problem.n} samples found in {budget} walks: allow more with budget=, or take a method whose "

@@ -27,11 +27,11 @@ from constrain.sampling.certificate import Evidence, mean
 from constrain.sampling.lm.causal import CausalModel
 from constrain.sampling.lm.model import LanguageModel
 from constrain.sampling.lm.prompts import encode_prompt
-from constrain.sampling.masses import Floats
+from constrain.sampling.masses import Floats, log_sum
 from constrain.sampling.methods.scoring import score
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Guarantee, Sample, Samples, normalised
-from constrain.sampling.trie import DEAD, Trie, log_sum
+from constrain.sampling.trie import DEAD, Trie
 
 PILOT, ROUNDS, COINS = 60, 1000, 61  # names of streams of randomness
 ATTEMPTS = 1000  # proposals for each sample, before it is given up

@@ -28,10 +28,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from constrain.sampling.masses import Floats
+from constrain.sampling.masses import Floats, log_sum
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Sample, Samples
-from constrain.sampling.trie import DEAD, Law, log_sum
+from constrain.sampling.trie import DEAD, Law
 
 CHAINS = 50  # name of a stream of randomness
 STARTS = 1000  # masked draws for the first wanted text of a chain, before it is given up
@@ -159,7 +159,7 @@ class Chain:
 
     def go(self) -> None:
         """On, until a model has to be asked."""
-        while not self.over and self._known():
+        while not self.over and self.problem.trie.knows(self.node):
             self._write()
             if self.node.bound == DEAD or self.node.ended:
                 self._decide(self.node.bound > DEAD)
@@ -167,12 +167,6 @@ class Chain:
     def reread(self) -> None:
         """Find the way from the root again: the trie has forgotten some of it."""
         self.node, self.read = self.problem.trie.root, 0
-
-    def _known(self) -> bool:
-        node = self.node
-        if node.law is None and node.foreseen is not None:
-            self.problem.trie.expand([node])
-        return node.law is not None or node.bound == DEAD
 
     def _write(self) -> None:
         """Read the next token of the draft, or add one."""

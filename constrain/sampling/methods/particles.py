@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from constrain.sampling.masses import Floats
 from constrain.sampling.methods.awrs import awrs_step
+from constrain.sampling.problem import Problem
 from constrain.sampling.results import Sample
 from constrain.sampling.trie import DEAD, Law, Node, Trie
 
@@ -60,6 +61,10 @@ class Particle:
         """Has it come to a wanted text?"""
         return self.log_weight > DEAD and self.node.ended
 
+    def sample(self, problem: Problem) -> Sample:
+        """It as a sample."""
+        return problem.read(self.node.tokens(), self.log_p, self.log_weight, self.log_mask)
+
 
 @dataclass
 class Steps:
@@ -93,12 +98,6 @@ class Steps:
         particle.log_p += child.log_p
         particle.log_mask += child.log_p - law.log_mass
         self._weigh(particle, log_total, relied_on)
-
-    def sample(self, particle: Particle) -> Sample:
-        """The particle as a sample."""
-        tokens = particle.node.tokens()
-        text = self.trie.target.vocabulary.decode(tokens).decode("utf-8", "replace")
-        return Sample(text, tokens, particle.log_p, particle.log_weight, particle.log_mask)
 
     def _draw(self, node: Node, law: Law, rng: np.random.Generator) -> tuple[int | None, float]:
         """A token, if one is wanted, and the log of (an unbiased estimate of) the mass of all that are."""

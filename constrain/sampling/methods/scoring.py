@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from constrain.sampling.lm.model import Request
 from constrain.sampling.trie import DEAD, Law, Node, Trie
 
@@ -61,8 +59,7 @@ def _descend(trie: Trie, text: Tokens) -> Node:
     """The last node on the way that is known."""
     node = trie.root
     for token in text:
-        if node.law is None and node.foreseen is not None:
-            trie.expand([node])
+        trie.knows(node)  # what was foreseen is taken up
         following = _child(trie, node, token)
         if following is None:
             break
@@ -85,10 +82,7 @@ def _read(trie: Trie, text: Tokens) -> tuple[float, float]:
 
 def _child(trie: Trie, node: Node, token: int) -> Node | None:
     """The node after ``token``; ``None`` where the law gives it no probability, or is not known."""
-    if node.law is None:
-        return None
-    place = int(np.searchsorted(node.law.ids, token))
-    if place == len(node.law.ids) or node.law.ids[place] != token or node.law.log_p[place] == DEAD:
+    if node.law is None or not node.law.holds(token) or node.law.probability(token) == DEAD:
         return None
     return trie.child(node, token)
 

@@ -35,7 +35,7 @@ def awrs(problem: Problem, estimator: str = "recursive", accepts: int = 2, max_r
     count = problem.n if problem.budget is None else min(problem.n, problem.budget)
     particles = sorted(Draws(problem, steps, count), key=lambda particle: particle.origin)
     problem.evidence.terms += [particle.log_weight for particle in particles]
-    found = [steps.sample(particle) for particle in particles if particle.found]
+    found = [particle.sample(problem) for particle in particles if particle.found]
     missing = problem.n - len(found)
     return problem.result("awrs", "properly weighted", found, missing=missing, predicate_calls=steps.calls)
 

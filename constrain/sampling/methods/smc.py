@@ -13,12 +13,12 @@ from math import inf, log, sqrt
 
 import numpy as np
 
-from constrain.sampling.masses import Floats
+from constrain.sampling.masses import Floats, log_sum
 from constrain.sampling.methods.particles import LogFactor, Particle, Steps, Twist
 from constrain.sampling.methods.resampling import SCHEMES, effective_size
 from constrain.sampling.problem import Problem
 from constrain.sampling.results import Samples, normalised
-from constrain.sampling.trie import DEAD, log_sum
+from constrain.sampling.trie import DEAD
 
 FEWEST = 8  # particles, where their number is not given
 TOKENS, RESAMPLING = 30, 31  # names of streams of randomness
@@ -137,7 +137,7 @@ def _result(problem: Problem, population: Population) -> Samples:
     weights = population.log_weights
     plain = weights - np.array([particle.log_critic for particle in population.particles])
     problem.evidence.attempts += population.count
-    samples = [population.steps.sample(particle) for particle in found]
+    samples = [particle.sample(problem) for particle in found]
     result = problem.result(
         "smc",
         "properly weighted",

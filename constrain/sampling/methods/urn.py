@@ -17,7 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from constrain.sampling.masses import Floats, log_sum
+
 Indices = Sequence[int] | npt.NDArray[np.int64]
 Scaled = tuple[float, Floats]
 
@@ -124,14 +125,6 @@ class Urn:
         if time == 0.0 or log_hit == 0.0:
             return 0
         return _floor_exp(math.log(time) - (math.log(-log1mexp(log_hit)) if log_hit > _NEGLIGIBLE else log_hit))
-
-
-def log_sum(log_masses: Floats) -> float:
-    """``log(sum(exp(x)))``; ``-inf`` of nothing."""
-    top = float(log_masses.max(initial=-math.inf))
-    if len(log_masses) < 2 or top == -math.inf:
-        return top
-    return top + math.log(float(np.exp(log_masses - top).sum()))
 
 
 def log1mexp(x: float) -> float:

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 
 from constrain.places import printable
-from constrain.sampling.trie import DEAD, Node, Trie, log_sum
+from constrain.sampling.masses import log_sum
+from constrain.sampling.trie import DEAD, Node, Trie
 from constrain.sampling.views.summary import probability
 
 Kind = Literal["open", "end", "dead", "rest"]
