@@ -1,0 +1,166 @@
+"""The lattice of a canvas: where terminals can begin and end within its slots.
+
+Nodes are (slot, point): between tokens (points that are contexts), or inside the token of a slot. A terminal that a
+token leaves unfinished is in a *state* at the boundary of slots. Only what can be come to from the beginning is there.
+Sets of nodes are Python integers here, a bit for each node: few slots matter to each, and most sets are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from constrain.canvas.spelling import NONE, Effect, Rest, Spelling
+
+
+class Slot(Protocol):
+    """What may stand in a slot."""
+
+    def states(self, state: int) -> Sequence[int]:
+        """States that may follow a state."""
+
+    def points(self, state: int) -> Sequence[int]:
+        """Points at which its terminal may end."""
+
+    def begin(self, context: int) -> Rest:
+        """What may begin in a context."""
+
+
+class OpenSlot:
+    """Any token."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
+
+    def states(self, state: int) -> Sequence[int]:
+        return self.spelling.choices(state).states
+
+    def points(self, state: int) -> Sequence[int]:
+        return self.spelling.choices(state).points
+
+    def begin(self, context: int) -> Rest:
+        return self.spelling.starts(context).rest
+
+
+class TokenSlot:
+    """One token."""
+
+    def __init__(self, spelling: Spelling, token: int) -> None:
+        self.spelling, self.token = spelling, token
+
+    def states(self, state: int) -> Sequence[int]:
+        after = self.effect(state).state
+        return () if after == NONE else (after,)
+
+    def points(self, state: int) -> Sequence[int]:
+        return tuple(self.effect(state).points)
+
+    def begin(self, context: int) -> Rest:
+        point = self.spelling.start(context, self.token)
+        return NOTHING if point == NONE else self.spelling.rest(point)
+
+    def effect(self, state: int) -> Effect:
+        return self.spelling.effect(state, self.token)
+
+
+NOTHING = Rest(frozenset(), frozenset(), 0)
+
+
+class Node(NamedTuple):
+    """A place where terminals meet: before the token of ``slot`` (the point is a context), or inside it."""
+
+    slot: int
+    point: int
+
+
+class Lattice:
+    """Nodes in the order of the text; ``closings[i][s]``: nodes at which what is in state s before slot i can end."""
+
+    def __init__(self, spelling: Spelling, slots: Sequence[Slot]) -> None:
+        self.spelling, self.slots = spelling, slots
+        self.nodes: list[Node] = []
+        self.number: dict[Node, int] = {}
+        self.states: list[set[int]] = [set() for _ in range(len(slots) + 1)]
+        self._reach()
+        self.closings: list[dict[int, int]] = [{} for _ in range(len(slots) + 1)]
+        self._close()
+
+    def _reach(self) -> None:
+        """Forward: what can be come to."""
+        contexts: list[set[int]] = [set() for _ in range(len(self.slots) + 1)]
+        contexts[0].add(0)
+        for i, slot in enumerate(self.slots):
+            inside: set[int] = set()
+            for state in self.states[i]:
+                self.states[i + 1].update(slot.states(state))
+                self._meet(slot.points(state), inside, contexts[i + 1])
+            self._add(i, contexts[i])
+            for context in contexts[i]:
+                self._follow(i, slot.begin(context), inside, contexts[i + 1])
+            stack = list(inside)
+            while stack:
+                known = set(inside)
+                self._follow(i, self.spelling.rest(stack.pop()), inside, contexts[i + 1])
+                stack.extend(inside - known)
+            self._add(i, sorted(inside, key=lambda point: -self.spelling.rest(point).height))
+        self._add(len(self.slots), contexts[-1])
+
+    def _follow(self, i: int, rest: Rest, inside: set[int], contexts: set[int]) -> None:
+        self._meet([point for _, point in rest.ends], inside, contexts)
+        self.states[i + 1].update(state for _, state in rest.opens)
+
+    def _meet(self, points: Sequence[int], inside: set[int], contexts: set[int]) -> None:
+        for point in points:
+            (contexts if self.spelling.is_context(point) else inside).add(point)
+
+    def _add(self, slot: int, points: Iterator[int] | Sequence[int] | set[int]) -> None:
+        for point in points:
+            self.number[Node(slot, point)] = len(self.nodes)
+            self.nodes.append(Node(slot, point))
+
+    def _close(self) -> None:
+        """Backward: where what is unfinished can end."""
+        for i in range(len(self.slots) - 1, -1, -1):
+            slot, later, here = self.slots[i], self.closings[i + 1], self.closings[i]
+            for state in self.states[i]:
+                row = 0
+                for point in slot.points(state):
+                    row |= 1 << self.at(i, point)
+                for target in slot.states(state):
+                    row |= later.get(target, 0)
+                if row:
+                    here[state] = row
+
+    def at(self, slot: int, point: int) -> int:
+        """The node of a point in the token of ``slot``; a context lies behind the token."""
+        return self.number[Node(slot + self.spelling.is_context(point), point)]
+
+    def rest(self, node: int) -> Rest:
+        """What can begin at a node."""
+        slot, point = self.nodes[node]
+        if not self.spelling.is_context(point):
+            return self.spelling.rest(point)
+        return self.slots[slot].begin(point) if slot < len(self.slots) else NOTHING
+
+    def leaves(self) -> dict[tuple[int, int], int]:
+        """For (terminal, node): the nodes at which the terminal can end when it begins there."""
+        found: dict[tuple[int, int], int] = {}
+        for node, (slot, _) in enumerate(self.nodes):
+            rest = self.rest(node)
+            for terminal, point in rest.ends:
+                found[terminal, node] = found.get((terminal, node), 0) | 1 << self.at(slot, point)
+            for terminal, state in rest.opens:
+                row = self.closings[slot + 1].get(state, 0)
+                if row:
+                    found[terminal, node] = found.get((terminal, node), 0) | row
+        return found
+
+    def end_nodes(self, positions: Sequence[int]) -> list[int]:
+        """The nodes at which the text may end, if it may end behind as many tokens."""
+        wanted = set(positions)
+        contexts = self.spelling.contexts
+        return [
+            number
+            for number, (slot, point) in enumerate(self.nodes)
+            if slot in wanted and self.spelling.is_context(point) and contexts[point].may_end
+        ]
