@@ -241,3 +241,95 @@ def close_outside(
                 mark(unit[r], node, delta, node, nodes, words, numbers, rows, alive, stack, waiting)
             for r in range(pair0[symbol], pair0[symbol + 1]):
                 mark_pair(pair[2 * r], pair[2 * r + 1], node, delta, nodes, words, numbers, rows, alive, stack, waiting)
+
+
+@inline
+def spans(symbol: Any, first: Any, last: Any, nodes: Any, words: Any, numbers: Any, rows: Any) -> Any:
+    """Can ``symbol`` lie between two nodes?"""
+    number = numbers[symbol * nodes + first]
+    return number != NO_ROW and has_node(rows, number * words, last)
+
+
+@helper
+def find_middle(left: Any, right: Any, first: Any, last: Any, nodes: Any, words: Any, numbers: Any, rows: Any) -> Any:
+    """A node at which ``left``, begun at ``first``, and ``right``, ended at ``last``, meet; -1 for none."""
+    number = numbers[left * nodes + first]
+    if number == NO_ROW:
+        return -1
+    for k in range(first >> 5, (last >> 5) + 1):
+        word = rows[number * words + k]
+        if word == 0:
+            continue
+        for j in range(4):
+            byte = (word >> (8 * j)) & 255
+            while byte != 0:
+                middle = 32 * k + 8 * j + lowest(byte)
+                byte &= byte - 1
+                if spans(right, middle, last, nodes, words, numbers, rows):
+                    return middle
+    return -1
+
+
+@helper
+def split(symbol: Any, first: Any, last: Any, nodes: Any, words: Any, terminals: Any, unit0: Any, unit: Any,
+          pair0: Any, pair: Any, numbers: Any, rows: Any, queue: Any, passed: Any, found: Any) -> Any:  # fmt: skip
+    """A terminal (1) or a rule of two symbols (2) that ``symbol`` comes to between two nodes, in ``found``."""
+    head, tail = 0, 1
+    queue[0] = symbol
+    passed[symbol] = 1
+    result = 0
+    while head < tail and result == 0:
+        current = queue[head]
+        head += 1
+        if current < terminals:
+            found[0] = current
+            result = 1
+            break
+        for r in range(pair0[current], pair0[current + 1]):
+            middle = find_middle(pair[2 * r], pair[2 * r + 1], first, last, nodes, words, numbers, rows)
+            if middle >= 0:
+                found[0], found[1], found[2] = pair[2 * r], pair[2 * r + 1], middle
+                result = 2
+                break
+        if result == 0:
+            for r in range(unit0[current], unit0[current + 1]):
+                below = unit[r]
+                if passed[below] == 0 and spans(below, first, last, nodes, words, numbers, rows):
+                    passed[below] = 1
+                    queue[tail] = below
+                    tail += 1
+    for k in range(tail):
+        passed[queue[k]] = 0
+    return result
+
+
+@entry(
+    reads={"unit0": 32, "unit": 32, "pair0": 32, "pair": 32, "numbers": 32, "rows": 32},
+    writes={"stack": 32, "queue": 32, "passed": 32, "found": 32, "leaves": 32},
+)
+def derive(
+    nodes: Any, words: Any, terminals: Any, start: Any, begin: Any, end: Any, unit0: Any, unit: Any, pair0: Any,
+    pair: Any, numbers: Any, rows: Any, stack: Any, queue: Any, passed: Any, found: Any, leaves: Any,
+) -> Any:  # fmt: skip
+    """The leaves (terminal, begin, end) of a derivation of ``start``, in the order of the text; how many, or -1.
+
+    Only for lattices in which every symbol ends behind its begin: then what it is split into is smaller. ``stack`` and
+    ``leaves``: (nodes, 3); ``passed``: zeros for each symbol.
+    """
+    stack[0], stack[1], stack[2] = start, begin, end
+    height, count = 1, 0
+    while height > 0:
+        height -= 1
+        symbol, first, last = stack[3 * height], stack[3 * height + 1], stack[3 * height + 2]
+        kind = split(symbol, first, last, nodes, words, terminals, unit0, unit, pair0, pair, numbers, rows, queue,
+                     passed, found)  # fmt: skip
+        if kind == 0:
+            return -1
+        if kind == 1:
+            leaves[3 * count], leaves[3 * count + 1], leaves[3 * count + 2] = found[0], first, last
+            count += 1
+        else:
+            stack[3 * height], stack[3 * height + 1], stack[3 * height + 2] = found[1], found[2], last
+            stack[3 * height + 3], stack[3 * height + 4], stack[3 * height + 5] = found[0], first, found[2]
+            height += 2
+    return count
