@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from constrain.canvas.alive import Alive
 from constrain.canvas.base import OPEN, Ending
 from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
 from constrain.canvas.lattice import Lattice, OpenSlot, Slot, TokenSlot
@@ -20,7 +21,7 @@ class Language:
 
     def __init__(self, grammar: Grammar | Normal, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.normal = grammar if isinstance(grammar, Normal) else normal_form(grammar)
+        self.normal = grammar if isinstance(grammar, Normal) else normal_form(grammar, lexed=True)
         self.rules = Rules(self.normal)
         self.spelling = Spelling(self.normal, vocabulary)
         self.open = OpenSlot(self.spelling)
@@ -39,31 +40,39 @@ class Analysis:
         length = max(self.positions, default=0)
         self.lattice = Lattice(language.spelling, [language.slot(token) for token in slots[:length]])
         self.chart = self._chart()
-        self.is_empty_text = language.normal.accepts_empty and 0 in self.positions
+        self.starts = self.lattice.starts
         self.ends = self.lattice.end_nodes(self.positions)
+        self.empty_ends = sorted(set(self.starts).intersection(self.ends))  # of texts without terminals
         row = row_of(self.ends, self.chart.rows.shape[1])
-        self.completable = outside(self.chart, [0], row) or self.is_empty_text
-
-    def live_ends(self) -> list[int]:
-        """How many tokens the text may have."""
-        found = {0} if self.is_empty_text else set()
-        row = self.chart.row(self.language.rules.start, 0)
-        if row is not None:
-            found.update(self.lattice.nodes[node].slot for node in set(nodes_of(row)).intersection(self.ends))
-        return sorted(found)
+        self.completable = outside(self.chart, self.starts, row) or bool(self.empty_ends)
 
     def _chart(self) -> Chart:
         nodes = len(self.lattice.nodes)
         words = words_for(nodes)
-        leaves = {
-            key: np.frombuffer(row.to_bytes(4 * words, "little"), np.int32)
-            for key, row in self.lattice.leaves().items()
+        rows = {
+            key: np.frombuffer(row.to_bytes(4 * words, "little"), np.int32) for key, row in self.lattice.leaves.items()
         }
-        return inside(self.language.rules, nodes, leaves)
+        return inside(self.language.rules, nodes, rows)
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Pairs of a start and an end between which a text lies."""
+        for begin in self.starts:
+            row = self.chart.row(self.language.rules.start, begin)
+            if row is not None:
+                yield from ((begin, end) for end in sorted(set(nodes_of(row)).intersection(self.ends)))
+
+    def alive(self) -> Alive:
+        """What completions use."""
+        return Alive(self.lattice, self.chart, {begin for begin, _ in self.spans()}.union(self.empty_ends))
+
+    def live_ends(self) -> list[int]:
+        """How many tokens the text may have."""
+        ends = {end for _, end in self.spans()}.union(self.empty_ends)
+        return sorted({self.lattice.nodes[end].slot for end in ends})
 
 
 def end_positions(slots: Sequence[int], ending: Ending) -> list[int]:
-    """How many tokens the text may have: behind it there are only slots that are open, ends or padding, an end first."""
+    """How many tokens the text may have: all behind it is open, ends or padding, and an end comes first."""
     n = len(slots)
     found = [] if ending.required else [n]
     behind = bool(ending.ends)  # may all behind here be ends or padding?
