@@ -129,7 +129,7 @@ class _Builder:
     def build(self, start: str) -> Normal:
         self._rule(start)
         normal = _without_empty(self.productions, self.terminals, self.names, start)
-        tokens = [(token,) for token in self.tokens]
+        tokens: list[tuple[int, ...]] = [(token,) for token in self.tokens]
         return _merged(_pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
 
     # ---- regular parts ---------------------------------------------------------------------------------------

@@ -382,7 +382,7 @@ class _Walker:
     def with_child(self, nodes: npt.NDArray[np.int32], alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Those nodes that have a child on an edge with a byte that is ``alive``."""
         kids, owners = self._kids(nodes)
-        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]  # type: ignore[no-any-return]
+        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]
 
 
 def _gathered(first: Ids, values: Ids, keys: npt.NDArray[np.int32]) -> tuple[Ids, npt.NDArray[np.int64]]:

@@ -37,7 +37,7 @@ class Way(NamedTuple):
 
 
 class Ways:
-    """``contexts[0]`` is the beginning; ``of[c]`` are the ways in context c, blanks too, and ``tables`` their automata."""
+    """``contexts[0]`` is the beginning; ``of[c]`` are the ways in context c, blanks too; ``tables``: their automata."""
 
     def __init__(self, normal: Normal) -> None:
         """Raises ``LimitExceeded`` where a lexer has too many contexts."""
