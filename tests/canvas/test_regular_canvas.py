@@ -258,7 +258,7 @@ def test_reasons() -> None:
         "between; with another number of open slots it could"
     )
     assert "slot 9 holds token 255" in reason(*[OPEN] * 9, 255)
-    assert reason(*begun, *[OPEN] * 2, ids[b',"']) == (
+    assert reason(*b'{"a":0', ids[b',"']) == (
         "the canvas is too short for what is fixed: behind it at least 4 tokens more must follow"
     )
     assert reason(*[OPEN] * 9, end, ids[b"a"]).startswith("slot 10 holds token 97 ('a'), which cannot follow")
