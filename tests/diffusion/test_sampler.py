@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,8 @@ from diffusion.tiny_denoisers import (
     contextual,
     is_valid,
 )
+from naive.brute_canvas import BruteCanvas
+from sampling.significance import ALPHA, goodness_of_fit
 
 from constrain.canvas.base import OPEN, NotCompletable
 from constrain.diffusion.denoiser import Denoiser
@@ -30,8 +33,6 @@ from constrain.diffusion.free import FreeCanvas
 from constrain.diffusion.options import Options
 from constrain.diffusion.sampler import Sampler, State
 from constrain.errors import ConstrainError, LimitExceeded, VocabularyError
-from naive.brute_canvas import BruteCanvas
-from sampling.significance import ALPHA, goodness_of_fit
 
 LANGUAGES = ["pairs", "brackets", "same"]
 WAYS: dict[str, dict[str, Any]] = {
@@ -78,7 +79,7 @@ def test_every_state_on_the_way_can_be_completed_and_only_grows() -> None:
     states: list[State] = []
     Sampler(contextual(2), [3, 1], Options(tokens=2)).run(canvas("brackets", 6), 7, states.append)
     assert states[0].ids.tolist() == [OPEN] * 6 and states[-1].finished
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         assert isinstance(after.canvas, BruteCanvas) and after.canvas.completions
         decided = before.ids != OPEN
         assert (after.ids[decided] == before.ids[decided]).all()
@@ -207,7 +208,7 @@ def test_a_window_hides_later_blocks_from_the_model_but_not_from_the_constraint(
     assert got.text == "((()))" and lengths == [2, 5, 5, 5, 7, 7]
 
 
-# --- Undecided ----------------------------------------------------------------------------------------------------------
+# --- Undecided --------------------------------------------------------------------------------------------------------
 
 
 class Tired(BruteCanvas):
@@ -259,7 +260,7 @@ def test_the_free_canvas_is_a_canvas() -> None:
         free.commit(0, MASK)
 
 
-# --- What is refused ----------------------------------------------------------------------------------------------------
+# --- What is refused --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
+from naive.brute_canvas import BruteCanvas
 
 from constrain.canvas.base import Ending
 from constrain.diffusion.denoiser import Denoiser, Facts
 from constrain.vocab.vocabulary import Vocabulary
-from naive.brute_canvas import BruteCanvas
 
 torch.set_num_threads(1)
 
