@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -183,7 +183,7 @@ class Sampler:
             law = allowed_law(commits, places, law)
         scores = as_scores(law, places, len(state.ids), state.canvas.vocabulary.width) if self._whole else None
         if scores is not None and self.options.propose == "marginals":
-            law = log_marginals(commits.ask(marginals_of(state.canvas), scores)[places], law)
+            law = as_law(commits.ask(ability(state.canvas, "marginals"), scores, places), law)
         inside = places < self._end(state)
         places, law = places[inside], law[torch.from_numpy(inside).to(law.device)]
         if scores is not None and self.options.propose == "joint":
@@ -213,24 +213,24 @@ def read(state: State, seconds: float = 0.0) -> Diffused:
     return Diffused(text, tuple(ids), state.step, state.tally, seconds)
 
 
-def marginals_of(canvas: Canvas) -> Callable[[Scores], Scores]:
-    """What the canvas knows of single slots given that all is valid: probabilities, (n, width).
+def ability(canvas: Canvas, name: str) -> Callable[..., Any]:
+    """What only canvases can that count each of their fillings once: ``marginals``, ``log_mass``, ``sample``.
 
-    Raises ``ConstrainError`` for a canvas that cannot count fillings, such as one of an ambiguous grammar.
+    Raises ``ConstrainError`` for others, such as those of ambiguous grammars.
     """
-    found: Callable[[Scores], Scores] | None = getattr(canvas, "marginals", None)
+    found: Callable[..., Any] | None = getattr(canvas, name, None)
     if found is None:
         raise ConstrainError(
-            f"a {type(canvas).__name__} has no marginals: fillings of its grammar cannot be counted one by one (it may "
-            'be ambiguous). Take propose="mask", or a regular grammar'
+            f"a {type(canvas).__name__} has no {name}: it cannot count the fillings of its grammar one by one (it may "
+            "be ambiguous, or not regular). Take a regular grammar, or what needs no counting: "
+            'propose="raw", "mask" or "joint"'
         )
     return found
 
 
-def log_marginals(marginals: Scores, like: torch.Tensor) -> torch.Tensor:
-    """``[m, V]`` logarithms of ``(m, width)`` probabilities, as wide as ``like`` and where it is."""
+def as_law(rows: Scores, like: torch.Tensor) -> torch.Tensor:
+    """``[m, V]``: rows ``(m, width)`` of logarithms, as wide as ``like`` and where it is."""
     found = np.full(like.shape, -np.inf)
-    width = min(found.shape[1], marginals.shape[1])
-    with np.errstate(divide="ignore"):
-        found[:, :width] = np.log(marginals[:, :width])
+    width = min(found.shape[1], rows.shape[1])
+    found[:, :width] = rows[:, :width]
     return torch.from_numpy(found).to(like.device, like.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -60,16 +60,27 @@ class BruteCanvas:
     def log_mass(self, scores: Scores) -> float:
         return float(np.logaddexp.reduce([self._sum(f, scores) for f in self.completions]))
 
-    def marginals(self, scores: Scores) -> Scores:
-        total = self.log_mass(scores)
+    def marginals(self, scores: Scores, slots: Iterable[int] | None = None) -> Scores:
+        """Logarithms, a row for each of ``slots``."""
         found = np.zeros(scores.shape)
-        for filling in self.completions:
-            found[np.arange(len(filling)), filling] += np.exp(self._sum(filling, scores) - total)
-        return found
+        for filling, p in zip(self.completions, self._law(scores), strict=True):
+            found[np.arange(len(filling)), filling] += p
+        with np.errstate(divide="ignore"):
+            return np.log(found if slots is None else found[list(slots)])
 
-    @staticmethod
-    def _sum(filling: tuple[int, ...], scores: Scores) -> float:
-        return float(scores[np.arange(len(filling)), filling].sum())
+    def sample(self, scores: Scores, rng: np.random.Generator, count: int = 1) -> Ids:
+        """(count, n)."""
+        return np.array(self.completions, np.int32)[rng.choice(len(self.completions), count, p=self._law(scores))]
+
+    def _law(self, scores: Scores) -> Scores:
+        total = self.log_mass(scores)
+        if total == -np.inf:
+            raise ValueError("nothing has a probability above 0")
+        return np.exp([self._sum(filling, scores) - total for filling in self.completions])
+
+    def _sum(self, filling: tuple[int, ...], scores: Scores) -> float:
+        """Over open slots."""
+        return float(scores[np.arange(len(filling)), filling][self.slots == OPEN].sum())
 
 
 def agrees(filling: Sequence[int], slots: Ids) -> bool:
