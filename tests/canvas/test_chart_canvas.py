@@ -143,7 +143,7 @@ def test_the_cases_of_the_research_note() -> None:
         key = (row["grammar"], *row["vocab_hex"])
         language = languages.get(key) or language_of(named[row["grammar"]], vocabulary)
         languages[key] = language
-        analysis = Analysis(language, slots, ending)
+        analysis = Analysis(language, np.array(slots, np.int32), ending)
         assert analysis.completable == row["expected_completable"], row["id"]
         if analysis.completable:
             assert analysis.live_ends()[0] == row["min_content_tokens"], row["id"]
@@ -169,7 +169,7 @@ def test_a_lexer_is_followed_as_its_rules_spelled_out(name: str) -> None:
     plain = Language(grammar, normal_form(grammar), vocabulary, 100_000)
     assert lexed.normal.lexing is not None and plain.normal.lexing is None
     for slots in ([OPEN] * 3, [OPEN, 3, OPEN, OPEN], [9, OPEN, OPEN], [5, OPEN, OPEN, OPEN]):
-        one, other = Analysis(lexed, slots, ending), Analysis(plain, slots, ending)
+        one, other = (Analysis(language, np.array(slots, np.int32), ending) for language in (lexed, plain))
         assert one.completable == other.completable
         for slot in range(len(slots)):
             if slots[slot] == OPEN and one.completable:
