@@ -5,7 +5,7 @@ the canvas in one step: the proposals are put to it in turn; a slot whose token 
 with the best score under it. Not timed are scores and ranks, which samplers without a grammar need too.
 
 ``random``: slots in random order, each proposes any id. ``adversarial``: each proposes an id that is not allowed, so
-every commit needs a mask. What comes out of each run is checked by ``json.loads``.
+every commit needs a mask. What comes out of each run is checked: records by ``json.loads``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, NamedTuple
@@ -26,10 +26,9 @@ import constrain
 from benchmarks import machine
 from benchmarks.tables import table
 from benchmarks.tokenizer import find_tokenizer
-from constrain.canvas.base import OPEN, Canvas, NotCompletable, ending_of
-from constrain.canvas.normal import normal_form
+from constrain.canvas import OPEN, Canvas, Canvases, NotCompletable
 from constrain.canvas.regular import RegularCanvas
-from constrain.canvas.tokendfa import TokenDfa, regular_language
+from constrain.ir.grammar import Grammar
 from constrain.vocab.vocabulary import Vocabulary
 
 Scores = npt.NDArray[np.float32]
@@ -67,31 +66,29 @@ class Times(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A grammar over a vocabulary: ``facts`` are for the table."""
+    """A grammar over a vocabulary. ``facts`` are for the table; ``valid``: is a canvas that is full a text?"""
 
     make: Make
+    valid: Callable[[Canvas], bool]
     facts: list[str]
 
 
 def prepare(name: str, vocabulary: Vocabulary) -> Prepared:
-    """Everything that is made once for a grammar, with the times that it takes."""
-    properties, whitespace = RECORDS[name]
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    """What is made once for a grammar (of a name in ``RECORDS``, or a .lark file), with the time that it takes."""
+    grammar = record(*RECORDS[name]) if name in RECORDS else constrain.lark(Path(name).read_text(encoding="utf-8"))
     began = perf_counter_ns()
-    dfa = regular_language(normal_form(constrain.json_schema(schema, whitespace=whitespace)))
-    assert dfa is not None
-    grammar_at = perf_counter_ns()
-    automaton = TokenDfa(dfa, vocabulary, ending_of(vocabulary))
-    RegularCanvas.of(automaton, 256).mask(0)
-    done = perf_counter_ns()
-    sizes = [automaton.states, automaton.classes, len(automaton.edge_source), int(automaton.remaining[0])]
-    spent = [f"{(grammar_at - began) / 1e6:,.0f}", f"{(done - grammar_at) / 1e6:,.0f}"]
-    return Prepared(lambda n: RegularCanvas.of(automaton, n), [name, *map(str, sizes), *spent])
+    canvases = Canvases(grammar, vocabulary)
+    spent = (perf_counter_ns() - began) / 1e6
+    tokens = canvases.tokens
+    kind = "chart" if tokens is None else f"{tokens.states:,} states, {tokens.classes} classes of tokens"
+    valid = is_json if name in RECORDS else accepted_by(grammar, vocabulary)
+    return Prepared(canvases.of, valid, [name, kind, f"{spent:,.0f}"])
+
+
+def record(properties: dict[str, Any], whitespace: str) -> Grammar:
+    """Objects with just these properties."""
+    schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return constrain.json_schema(schema, whitespace=whitespace)
 
 
 # ---- a sampler's step ------------------------------------------------------------------------------------------
@@ -142,32 +139,47 @@ def best_under(mask: npt.NDArray[np.int32], row: Scores) -> int:
     return int((row + penalties[: len(row)]).argmax())
 
 
-def run(make: Make, n: int, k: int, kind: str, rng: np.random.Generator, valid: Callable[[Canvas], bool],
-        runs: int, clock: Callable[[], int] = perf_counter_ns) -> Times:  # fmt: skip
+def run(prepared: Prepared, n: int, k: int, kind: str, rng: np.random.Generator, runs: int,
+        clock: Callable[[], int] = perf_counter_ns) -> Times:  # fmt: skip
     """Fill canvases of ``n`` slots, ``k`` a step."""
-    canvas = make(n)
+    canvas = prepared.make(n)
     rows = rng.normal(size=(16, canvas.vocabulary.width)).astype(np.float32)
     spent, good = [], 0
     for _ in range(runs):
-        canvas = make(n)
+        canvas = prepared.make(n)
         while (canvas.slots == OPEN).any():
             slots, tokens = proposals(canvas, k, kind, rng)
             began = clock()
             canvas = step(canvas, slots, tokens, rows[len(spent) % 16])
             spent.append((clock() - began) / 1e6)
-        good += valid(canvas)
+        good += prepared.valid(canvas)
     return Times(spent, good, runs)
 
 
-def is_json(canvas: Canvas) -> bool:
-    """Does the text parse as JSON, by a parser that is not ours?"""
+def text_of(canvas: Canvas) -> bytes:
+    """What a canvas that is full says, by the table of tokens alone."""
     tokens, ends = canvas.vocabulary.tokens, canvas.ending.ends
-    ids = takewhile(lambda token: token not in ends, canvas.slots.tolist())
+    return b"".join(tokens[t] or b"\xff" for t in takewhile(lambda token: token not in ends, canvas.slots.tolist()))
+
+
+def is_json(canvas: Canvas) -> bool:
+    """By a parser that is not ours."""
     try:
-        json.loads(b"".join(tokens[token] or b"\xff" for token in ids))
+        json.loads(text_of(canvas))
     except ValueError:
         return False
     return True
+
+
+def accepted_by(grammar: Grammar, vocabulary: Vocabulary) -> Callable[[Canvas], bool]:
+    """By the engine for models that write from left to right, which shares no code with canvases."""
+    automaton = constrain.compile(grammar, vocabulary)
+
+    def accepted(canvas: Canvas) -> bool:
+        state = automaton.advance_bytes(automaton.start(), text_of(canvas))
+        return state is not None and automaton.is_accepting(state)
+
+    return accepted
 
 
 # ---- report ----------------------------------------------------------------------------------------------------
@@ -178,27 +190,19 @@ def rows_of(names: Sequence[str], vocabulary: Vocabulary, options: argparse.Name
     for name in names:
         prepared = prepare(name, vocabulary)
         yield {"prepared": prepared.facts}
-        for n in options.lengths:
-            for k in options.commits:
-                for kind in ("random", "adversarial"):
-                    rng = np.random.default_rng(options.seed)
-                    if n < int(prepared.facts[4]):
-                        continue
-                    times = run(prepared.make, n, k, kind, rng, is_json, options.runs, CLOCKS[options.clock])
-                    yield {"grammar": name, "slots": n, "commits": k, "proposals": kind, **times._asdict()}
+        for n, k, kind in product(options.lengths, options.commits, ("random", "adversarial")):
+            rng = np.random.default_rng(options.seed)
+            try:
+                times = run(prepared, n, k, kind, rng, options.runs, CLOCKS[options.clock])
+            except NotCompletable as error:
+                print(f"{name}, {n} slots: {error}", file=sys.stderr)
+                continue
+            yield {"grammar": name, "slots": n, "commits": k, "proposals": kind, **times._asdict()}
 
 
 def report(records: Sequence[dict[str, Any]]) -> str:
     """Markdown."""
-    head = [
-        "grammar",
-        "states",
-        "classes",
-        "edges",
-        "fewest tokens",
-        "grammar to automaton, ms",
-        "over the vocabulary, ms",
-    ]
+    head = ["grammar", "kind", "prepared in, ms"]
     made = table(head, [record["prepared"] for record in records if "prepared" in record])
     body = []
     for record in records:
@@ -221,7 +225,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", default="qwen2_5", help="tokenizer.json, its folder, or a name in ../shared")
-    parser.add_argument("--grammars", help=f"some of: {'; '.join(RECORDS)} (separated by ';')")
+    parser.add_argument("--grammars", help=f"some of: {'; '.join(RECORDS)}; or .lark files")
     parser.add_argument("--lengths", type=numbers, default=[32, 64, 128, 256], help="slots of canvases")
     parser.add_argument("--commits", type=numbers, default=[1, 4, 8], help="commits a step")
     parser.add_argument("--runs", type=int, default=3, help="canvases that are filled for each figure")
@@ -232,7 +236,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the report goes (default: only printed)")
     options = parser.parse_args()
     names = [name.strip() for name in options.grammars.split(";")] if options.grammars else list(RECORDS)
-    unknown = [name for name in names if name not in RECORDS]
+    unknown = [name for name in names if name not in RECORDS and not Path(name).is_file()]
     if unknown:
         sys.exit(f"no such grammars: {unknown}; there are: {'; '.join(RECORDS)}")
     vocabulary = constrain.vocabulary(str(find_tokenizer(options.tokenizer)))
