@@ -9,12 +9,13 @@ A canvas is a value: ``commit`` returns another one, which shares what it can.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from constrain.errors import ConstrainError
+from constrain.errors import ConstrainError, LimitExceeded
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -49,6 +50,10 @@ class NotCompletable(ConstrainError):
     """No text of the grammar fits: into so few slots, or around what is fixed."""
 
 
+class Undecided(LimitExceeded):
+    """Whether it is allowed was not found out within the limit that was set. The canvas is as good as before."""
+
+
 class Canvas(Protocol):
     """What samplers ask of a canvas. ``n`` slots; ``width`` ids in a row of scores (the vocabulary's width)."""
 
@@ -64,13 +69,30 @@ class Canvas(Protocol):
         """(n,) int32, read-only: the certificate. It agrees with ``slots``."""
 
     def allows(self, slot: int, token: int) -> bool:
-        """Is there a completion with ``token`` in the open ``slot``? Exact."""
+        """Is there a completion with ``token`` in the open ``slot``? Exact, or ``Undecided`` is raised."""
 
     def mask(self, slot: int) -> Words:
-        """(vocabulary.words,) int32, bits LSB first, the caller's: all that ``allows`` allows in the open ``slot``."""
+        """(vocabulary.words,) int32, bits LSB first, the caller's: all that ``allows`` allows in the open ``slot``.
+
+        Raises ``Undecided``.
+        """
 
     def commit(self: Self, slot: int, token: int) -> Self:
-        """The canvas with ``token`` in the open ``slot``. Raises ``NotCompletable`` if it is not allowed."""
+        """The canvas with ``token`` in the open ``slot``. Raises ``NotCompletable`` if it is not allowed, and
+        ``Undecided``."""
 
     def best(self, scores: Scores) -> Ids:
         """(n,) int32: a completion with the greatest sum of ``scores`` (n, width; logarithms, -inf for never)."""
+
+
+def checked_slots(slots: int | Sequence[int] | Ids, width: int) -> Ids:
+    """As an array of its own."""
+    if isinstance(slots, (int, np.integer)):
+        if slots < 0:
+            raise ValueError(f"a canvas has 0 slots or more, not {slots}")
+        return np.full(int(slots), OPEN, np.int32)
+    given = np.array(slots, np.int64).reshape(-1)
+    wrong = given[(given != OPEN) & ((given < 0) | (given >= width))]
+    if len(wrong):
+        raise ValueError(f"slots hold ids below {width} or OPEN ({OPEN}), not {wrong[0]}")
+    return given.astype(np.int32)
