@@ -21,9 +21,10 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
 from constrain.canvas.base import OPEN, Canvas, Ids, Scores
-from constrain.diffusion.commits import Commits, Places, settled
+from constrain.diffusion.commits import CHANCE, Commits, Places, Proposals, commit_surest, settled
 from constrain.diffusion.free import choosable
 from constrain.diffusion.laws import as_scores, log_law
+from constrain.diffusion.options import Options
 from constrain.diffusion.sampler import Diffused, State, allowed_law, as_law, read
 
 LEAD = 1e-2  # of the best token over all others: more than division by a temperature can round away in float32
@@ -108,8 +109,22 @@ class GemmaProcessor(LogitsProcessor):
         commits.tally = commits.tally._replace(calls=commits.tally.calls + 1)
         row.steps += 1
         scores = as_scores(law, places, self.n, len(self._choosable))
-        best = commits.ask(commits.canvas.best, scores)[places]
-        return led(self._conditioned(row, places, law, scores, length), best)
+        given = self._conditioned(row, places, law, scores, length)
+        return led(given, self._best(commits, places, given, scores))
+
+    @staticmethod
+    def _best(commits: Commits, places: Places, given: torch.Tensor, scores: Scores) -> Ids:
+        """The best valid filling; of a canvas without ``best`` the greedy one: surest first, each with those before."""
+        best = getattr(commits.canvas, "best", None)
+        if best is not None:
+            found: Ids = commits.ask(best, scores)
+            return found[places]
+        trial = Commits(commits.canvas, commits.tally)
+        tokens = given.argmax(dim=-1).cpu().numpy()
+        sure = given.max(dim=-1).values.double().cpu().numpy()
+        commit_surest(trial, Proposals(places, tokens, sure, given), len(places), True, Options(), CHANCE)
+        commits.tally = trial.tally
+        return settled(trial.canvas)[places]
 
     def _conditioned(self, row: _Row, places: Places, law: torch.Tensor, scores: Scores, length: int) -> torch.Tensor:
         """Marginals, where nothing lies behind this canvas that no law is known of; else what each slot allows."""
