@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from constrain.canvas.charts import Chart
 from constrain.canvas.lattice import Lattice, Node
-from constrain.canvas.spelling import NONE
+from constrain.canvas.spelling import NONE, Rest
+from constrain.canvas.ways import BLANK
 
 Ids = npt.NDArray[np.int32]
 
 
 class Alive:
-    """``wanted[i][s]``: the nodes at which what is in state s before slot i shall end, in some completion."""
+    """What some completion uses. Sets of nodes as in ``Lattice``:
 
-    def __init__(self, lattice: Lattice, chart: Chart) -> None:
+    ``wanted[i][s]``  where one shall be behind what is in state s before slot i
+    ``facts[t, v]``   where one shall be behind terminal t that begins at node v; for BLANK, blanks that begin there
+    """
+
+    def __init__(self, lattice: Lattice, chart: Chart, starts: Iterable[int]) -> None:
+        """``starts``: nodes where some completion begins."""
         self.lattice = lattice
         self.facts = _alive_leaves(lattice, chart)
         self.wanted: list[dict[int, int]] = [{} for _ in range(len(lattice.slots) + 1)]
-        self._begin()
+        self.facts[BLANK, 0] = sum(1 << node for node in starts)
+        symbols: dict[int, list[int]] = {}
+        for symbol, node in self.facts:
+            symbols.setdefault(node, []).append(symbol)
+        node = 0
         for i in range(len(lattice.slots)):
             self._go_on(i)
+            while node < len(lattice.nodes) and lattice.nodes[node].slot == i:
+                for symbol in {BLANK, *symbols.get(node, ())}:
+                    self._begin(i, symbol, node)
+                node += 1
 
-    def _begin(self) -> None:
-        """What terminals leave unfinished where they begin."""
-        for (terminal, node), row in self.facts.items():
-            slot = self.lattice.nodes[node].slot
-            for kind, state in self.lattice.rest(node).opens:
-                if kind == terminal:
-                    self._want(slot + 1, state, row)
+    def _begin(self, i: int, symbol: int, node: int) -> None:
+        """What begins at a node."""
+        row = self.facts.get((symbol, node), 0)
+        if not row:
+            return
+        rest = self.lattice.rest(node)
+        for kind, point in rest.ends:
+            if kind == symbol:
+                self._end(i, point, row)
+        for kind, state in rest.opens:
+            if kind == symbol:
+                self._want(i + 1, state, row)
 
     def _go_on(self, i: int) -> None:
+        """What is unfinished before a slot."""
         for state, row in self.wanted[i].items():
+            for point in self.lattice.slots[i].points(state):
+                self._end(i, point, row)
             for target in self.lattice.slots[i].states(state):
                 self._want(i + 1, target, row)
+
+    def _end(self, slot: int, point: int, row: int) -> None:
+        """Something ends at a point; blanks lead on."""
+        node = self.lattice.at(slot, point)
+        row &= self.lattice.ends[node]
+        if row:
+            self.facts[BLANK, node] = self.facts.get((BLANK, node), 0) | row
 
     def _want(self, slot: int, state: int, row: int) -> None:
         row &= self.lattice.closings[slot].get(state, 0)
@@ -50,16 +79,17 @@ class Alive:
 
     def _in_states(self, slot: int) -> Iterator[Ids]:
         """Tokens that go on with, or end, what is unfinished."""
-        later = self.lattice.closings[slot + 1]
+        lattice = self.lattice
+        later = lattice.closings[slot + 1]
         for state, row in self.wanted[slot].items():
-            choices = self.lattice.spelling.choices(state)
+            choices = lattice.spelling.choices(state)
             for effect, tokens in zip(choices.keys, choices.tokens, strict=True):
                 goes_on = effect.state != NONE and row & later.get(effect.state, 0)
-                if goes_on or any(row >> self.lattice.at(slot, point) & 1 for point in effect.points):
+                if goes_on or any(row & lattice.ends[lattice.at(slot, point)] for point in effect.points):
                     yield tokens
 
     def _in_contexts(self, slot: int) -> Iterator[Ids]:
-        """Tokens that begin a terminal."""
+        """Tokens that begin a terminal, or blanks."""
         spelling = self.lattice.spelling
         for context in range(len(spelling.contexts)):
             node = self.lattice.number.get(Node(slot, context))
@@ -67,23 +97,22 @@ class Alive:
                 continue
             starts = spelling.starts(context)
             for point, tokens in zip(starts.points, starts.tokens, strict=True):
-                if self._can_begin(slot, node, point):
+                if self._can_begin(slot, node, spelling.rest(point)):
                     yield tokens
 
-    def _can_begin(self, slot: int, node: int, point: int) -> bool:
-        """Does a token that is at ``point`` when it begins at ``node`` lead to an end that is wanted?"""
-        lattice = self.lattice
-        rest = lattice.spelling.rest(point)
+    def _can_begin(self, slot: int, node: int, rest: Rest) -> bool:
+        """Does a token that does this when it begins at ``node`` lead to an end that is wanted?"""
+        lattice, facts = self.lattice, self.facts
         later = lattice.closings[slot + 1]
-        return any(self.facts.get((t, node), 0) >> lattice.at(slot, p) & 1 for t, p in rest.ends) or any(
-            self.facts.get((t, node), 0) & later.get(s, 0) for t, s in rest.opens
+        return any(facts.get((t, node), 0) & lattice.ends[lattice.at(slot, p)] for t, p in rest.ends) or any(
+            facts.get((t, node), 0) & later.get(s, 0) for t, s in rest.opens
         )
 
 
 def _alive_leaves(lattice: Lattice, chart: Chart) -> dict[tuple[int, int], int]:
-    """(terminal, node): the nodes at which it ends in some completion."""
+    """(terminal, node): where one is behind it in some completion."""
     assert chart.alive is not None
-    numbers = chart.numbers[: len(lattice.spelling.normal.terminals)]
+    numbers = chart.numbers[: lattice.spelling.normal.count]
     found = {}
     for terminal, node in zip(*np.nonzero(numbers >= 0), strict=True):
         row = chart.alive[numbers[terminal, node]]

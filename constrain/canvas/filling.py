@@ -8,7 +8,8 @@ import numpy as np
 
 from constrain.canvas.charts import Chart
 from constrain.canvas.lattice import Lattice
-from constrain.canvas.spelling import NONE
+from constrain.canvas.spelling import NONE, Effect, Rest
+from constrain.canvas.ways import BLANK
 from constrain.kernels.chart import derive
 
 
@@ -31,6 +32,16 @@ class Need(NamedTuple):
     target: int
     point: int
 
+    def is_met_by(self, effect: Effect) -> bool:
+        """Does a token do it that has this effect in the state?"""
+        return effect.state == self.target if self.target != NONE else self.point in effect.points
+
+    def is_begun_by(self, rest: Rest) -> bool:
+        """Does a token do it that does this in the context?"""
+        if self.target != NONE:
+            return (self.terminal, self.target) in rest.opens
+        return (self.terminal, self.point) in rest.ends
+
 
 def derivation(chart: Chart, terminals: int, begin: int, end: int) -> list[Leaf]:
     """The leaves of some derivation of the start symbol between two nodes, in the order of the text."""
@@ -45,39 +56,51 @@ def derivation(chart: Chart, terminals: int, begin: int, end: int) -> list[Leaf]
     return [Leaf(*leaf) for leaf in leaves[:count].tolist()]
 
 
-def needs(lattice: Lattice, leaves: list[Leaf], length: int) -> list[Need]:
-    """(length,) what each of the first ``length`` slots has to do so that the leaves are spelled one after another."""
-    found: list[Need | None] = [None] * length
-    for terminal, begin, end in leaves:
-        slot, point = lattice.nodes[begin]
-        state = NONE
-        target, there = _first_step(lattice, terminal, begin, end)
-        if lattice.spelling.is_context(point):
-            found[slot] = Need(NONE, point, terminal, target, there)
-        while target != NONE:
-            slot, state = slot + 1, target
-            target, there = _step(lattice, slot, state, end)
-            found[slot] = Need(state, NONE, terminal, target, there)
-    if any(need is None for need in found):
+def needs(lattice: Lattice, begin: int, leaves: list[Leaf], length: int) -> list[Need]:
+    """(length,) what each of the first ``length`` slots has to do so that the leaves are spelled one after another.
+
+    ``begin``: where the first leaf begins, behind blanks perhaps.
+    """
+    found: dict[int, Need] = {}
+    steps = [(BLANK, 0, begin), *leaves]
+    for terminal, node, end in steps:
+        symbol = terminal
+        while node != end:
+            node = _follow(lattice, symbol, node, end, found)
+            symbol = BLANK  # what is left is skipped
+    if len(found) != length:
         raise AssertionError("leaves follow one another")
-    return found  # type: ignore[return-value]
+    return [found[slot] for slot in range(length)]
 
 
-def _first_step(lattice: Lattice, terminal: int, begin: int, end: int) -> tuple[int, int]:
-    """How a terminal leaves the node where it begins: (state behind the token, NONE), or (NONE, point of its end)."""
-    slot, _ = lattice.nodes[begin]
-    rest = lattice.rest(begin)
+def _follow(lattice: Lattice, symbol: int, node: int, end: int, found: dict[int, Need]) -> int:
+    """Read one ``symbol`` from a node, towards ``end``; where it ends."""
+    slot, begun = lattice.nodes[node]
+    target, point = _first_step(lattice, symbol, node, end)
+    if lattice.spelling.is_context(begun):
+        found[slot] = Need(NONE, begun, symbol, target, point)
+    while target != NONE:
+        slot, state = slot + 1, target
+        target, point = _step(lattice, slot, state, end)
+        found[slot] = Need(state, NONE, symbol, target, point)
+    return lattice.at(slot, point)
+
+
+def _first_step(lattice: Lattice, symbol: int, node: int, end: int) -> tuple[int, int]:
+    """How a symbol leaves the node where it begins: (state behind the token, NONE), or (NONE, point of its end)."""
+    slot, _ = lattice.nodes[node]
+    rest = lattice.rest(node)
     for kind, point in rest.ends:
-        if kind == terminal and lattice.at(slot, point) == end:
+        if kind == symbol and lattice.ends[lattice.at(slot, point)] >> end & 1:
             return NONE, point
     later = lattice.closings[slot + 1]
-    return next(s for kind, s in rest.opens if kind == terminal and later.get(s, 0) >> end & 1), NONE
+    return next(s for kind, s in rest.opens if kind == symbol and later.get(s, 0) >> end & 1), NONE
 
 
 def _step(lattice: Lattice, slot: int, state: int, end: int) -> tuple[int, int]:
     """How the token of a slot goes on in a state, towards an end."""
     for point in lattice.slots[slot].points(state):
-        if lattice.at(slot, point) == end:
+        if lattice.ends[lattice.at(slot, point)] >> end & 1:
             return NONE, point
     later = lattice.closings[slot + 1]
     return next(s for s in lattice.slots[slot].states(state) if later.get(s, 0) >> end & 1), NONE

@@ -2,15 +2,20 @@
 
 Nodes are (slot, point): between tokens (points that are contexts), or inside the token of a slot. A terminal that a
 token leaves unfinished is in a *state* at the boundary of slots. Only what can be come to from the beginning is there.
+Behind a terminal blanks may be skipped: it ends wherever they end, too.
 Sets of nodes are Python integers here, a bit for each node: few slots matter to each, and most sets are small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from constrain.canvas.base import Undecided
 from constrain.canvas.spelling import NONE, Effect, Rest, Spelling
+from constrain.canvas.ways import BLANK
+
+NOTHING = Rest(frozenset(), frozenset(), 0)
 
 
 class Slot(Protocol):
@@ -63,9 +68,6 @@ class TokenSlot:
         return self.spelling.effect(state, self.token)
 
 
-NOTHING = Rest(frozenset(), frozenset(), 0)
-
-
 class Node(NamedTuple):
     """A place where terminals meet: before the token of ``slot`` (the point is a context), or inside it."""
 
@@ -74,19 +76,28 @@ class Node(NamedTuple):
 
 
 class Lattice:
-    """Nodes in the order of the text; ``closings[i][s]``: nodes at which what is in state s before slot i can end."""
+    """Nodes in the order of the text. Sets of nodes:
 
-    def __init__(self, spelling: Spelling, slots: Sequence[Slot]) -> None:
-        self.spelling, self.slots = spelling, slots
+    ``ends[v]``         where one can be behind a terminal that ends at node v: there, or behind blanks
+    ``closings[i][s]``  where one can be behind what is in state s before slot i
+    ``leaves[t, v]``    where one can be behind terminal t when it begins at node v
+    """
+
+    def __init__(self, spelling: Spelling, slots: Sequence[Slot], limit: int) -> None:
+        """Raises ``Undecided`` above ``limit`` nodes."""
+        self.spelling, self.slots, self.limit = spelling, slots, limit
         self.nodes: list[Node] = []
         self.number: dict[Node, int] = {}
         self.states: list[set[int]] = [set() for _ in range(len(slots) + 1)]
         self._reach()
+        self.ends = [0] * len(self.nodes)
         self.closings: list[dict[int, int]] = [{} for _ in range(len(slots) + 1)]
+        self.leaves: dict[tuple[int, int], int] = {}
         self._close()
 
+    # ---- forward: what can be come to ------------------------------------------------------------------------
+
     def _reach(self) -> None:
-        """Forward: what can be come to."""
         contexts: list[set[int]] = [set() for _ in range(len(self.slots) + 1)]
         contexts[0].add(0)
         for i, slot in enumerate(self.slots):
@@ -109,27 +120,56 @@ class Lattice:
         self._meet([point for _, point in rest.ends], inside, contexts)
         self.states[i + 1].update(state for _, state in rest.opens)
 
-    def _meet(self, points: Sequence[int], inside: set[int], contexts: set[int]) -> None:
+    def _meet(self, points: Iterable[int], inside: set[int], contexts: set[int]) -> None:
         for point in points:
             (contexts if self.spelling.is_context(point) else inside).add(point)
 
-    def _add(self, slot: int, points: Iterator[int] | Sequence[int] | set[int]) -> None:
+    def _add(self, slot: int, points: Iterable[int]) -> None:
         for point in points:
             self.number[Node(slot, point)] = len(self.nodes)
             self.nodes.append(Node(slot, point))
+        if len(self.nodes) > self.limit:
+            raise Undecided(f"a chart over this canvas would have more than {self.limit:,} places")
+
+    # ---- backward: where what has begun can end --------------------------------------------------------------
 
     def _close(self) -> None:
-        """Backward: where what is unfinished can end."""
-        for i in range(len(self.slots) - 1, -1, -1):
-            slot, later, here = self.slots[i], self.closings[i + 1], self.closings[i]
-            for state in self.states[i]:
-                row = 0
-                for point in slot.points(state):
-                    row |= 1 << self.at(i, point)
-                for target in slot.states(state):
-                    row |= later.get(target, 0)
-                if row:
-                    here[state] = row
+        node = len(self.nodes) - 1
+        for i in range(len(self.slots), -1, -1):
+            while node >= 0 and self.nodes[node].slot == i:
+                self._close_node(node, i)
+                node -= 1
+            if i < len(self.slots):
+                self._close_states(i)
+
+    def _close_node(self, node: int, slot: int) -> None:
+        """All that begins at a node; those behind it are done."""
+        ends, rest = 1 << node, self.rest(node)
+        rows: dict[int, int] = {}
+        for terminal, point in rest.ends:
+            rows[terminal] = rows.get(terminal, 0) | self.ends[self.at(slot, point)]
+        for terminal, state in rest.opens:
+            row = self.closings[slot + 1].get(state, 0)
+            if row:
+                rows[terminal] = rows.get(terminal, 0) | row
+        for terminal, row in rows.items():
+            if terminal == BLANK:
+                ends |= row
+            else:
+                self.leaves[terminal, node] = row
+        self.ends[node] = ends
+
+    def _close_states(self, i: int) -> None:
+        """All that is unfinished before slot i."""
+        slot, later, here = self.slots[i], self.closings[i + 1], self.closings[i]
+        for state in self.states[i]:
+            row = 0
+            for point in slot.points(state):
+                row |= self.ends[self.at(i, point)]
+            for target in slot.states(state):
+                row |= later.get(target, 0)
+            if row:
+                here[state] = row
 
     def at(self, slot: int, point: int) -> int:
         """The node of a point in the token of ``slot``; a context lies behind the token."""
@@ -142,25 +182,26 @@ class Lattice:
             return self.spelling.rest(point)
         return self.slots[slot].begin(point) if slot < len(self.slots) else NOTHING
 
-    def leaves(self) -> dict[tuple[int, int], int]:
-        """For (terminal, node): the nodes at which the terminal can end when it begins there."""
-        found: dict[tuple[int, int], int] = {}
-        for node, (slot, _) in enumerate(self.nodes):
-            rest = self.rest(node)
-            for terminal, point in rest.ends:
-                found[terminal, node] = found.get((terminal, node), 0) | 1 << self.at(slot, point)
-            for terminal, state in rest.opens:
-                row = self.closings[slot + 1].get(state, 0)
-                if row:
-                    found[terminal, node] = found.get((terminal, node), 0) | row
-        return found
+    @property
+    def starts(self) -> list[int]:
+        """Where the text can begin: at the first node, or behind blanks."""
+        return members(self.ends[0])
 
-    def end_nodes(self, positions: Sequence[int]) -> list[int]:
-        """The nodes at which the text may end, if it may end behind as many tokens."""
-        wanted = set(positions)
-        contexts = self.spelling.contexts
+    def end_nodes(self, positions: Iterable[int]) -> list[int]:
+        """The nodes at which the text may end, if it may have so many tokens."""
+        wanted, may_end = set(positions), self.spelling.may_end
         return [
             number
             for number, (slot, point) in enumerate(self.nodes)
-            if slot in wanted and self.spelling.is_context(point) and contexts[point].may_end
+            if slot in wanted and self.spelling.is_context(point) and may_end[point]
         ]
+
+
+def members(row: int) -> list[int]:
+    """The nodes of a set."""
+    found = []
+    while row:
+        low = row & -row
+        found.append(low.bit_length() - 1)
+        row ^= low
+    return found

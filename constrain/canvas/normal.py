@@ -9,7 +9,7 @@ Leiß 2009 for keeping rules with one symbol).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,9 +29,11 @@ from constrain.ir.grammar import (
     Repeat,
     Seq,
     Terminal,
+    Token,
     expand_joined,
     walk,
 )
+from constrain.ir.lexing import Lexing
 
 MAX_TERMINAL = 5_000  # states of a terminal that is put together; what needs more stays rules
 
@@ -40,7 +42,8 @@ MAX_TERMINAL = 5_000  # states of a terminal that is put together; what needs mo
 class Normal:
     """Symbols are numbers: terminals first, then nonterminals. Rules A -> B and A -> B C are tuples.
 
-    ``terminals[t]`` accepts no empty text and is not empty. ``start`` may be a terminal. ``names`` are for messages.
+    ``terminals[t]`` accepts no empty text and is not empty; it stands alone, or, where there is a ``lexing``, is what
+    that reads as one of ``tokens[t]``, context by context. ``start`` may be a terminal. ``names`` are for messages.
     """
 
     terminals: list[ByteDfa]
@@ -49,6 +52,13 @@ class Normal:
     accepts_empty: bool
     units: list[tuple[int, int]] = field(default_factory=list)
     pairs: list[tuple[int, int, int]] = field(default_factory=list)
+    lexing: Lexing | None = None
+    tokens: list[tuple[int, ...]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many terminals there are."""
+        return len(self.tokens) if self.lexing else len(self.terminals)
 
     @property
     def symbols(self) -> int:
@@ -56,15 +66,28 @@ class Normal:
         return len(self.names)
 
 
-def normal_form(grammar: Grammar) -> Normal:
-    """``grammar`` in normal form. Raises ``GrammarError`` where it is not context-free (bags), or matches nothing."""
-    grammar = spelled_out(grammar)
+def normal_form(grammar: Grammar, *, lexed: bool = False) -> Normal:
+    """``grammar`` in normal form. Raises ``GrammarError`` where it is not context-free (bags), or matches nothing.
+
+    ``lexed``: leave the tokens of a lexer as terminals (else grammars with a lexer are spelled out, which is exact
+    too, and too large for programming languages).
+    """
+    if grammar.lexing is None or not lexed:
+        grammar = spelled_out(grammar)
     reached = reachable(grammar, grammar.start)
     while reached.waiting:  # rules that are made when they are asked for
         for name in reached.waiting:
             grammar.rules[name]
         reached = reachable(grammar, grammar.start)
-    return _Builder(reached.rules).build(grammar.start)
+    return _Builder(reached.rules, grammar.lexing).build(grammar.start)
+
+
+def table_of(expr: Expr) -> ByteDfa:
+    """The automaton of an expression without references. Raises ``LimitExceeded`` where it is too large."""
+    table = _Builder({}).table(expr)
+    if table is None:
+        raise LimitExceeded("states of a terminal", MAX_TERMINAL + 1, MAX_TERMINAL)
+    return table
 
 
 class NotSmall(Exception):
@@ -72,8 +95,9 @@ class NotSmall(Exception):
 
 
 class _Builder:
-    def __init__(self, rules: dict[str, Expr]) -> None:
-        self.rules = rules
+    def __init__(self, rules: dict[str, Expr], lexing: Lexing | None = None) -> None:
+        self.rules, self.lexing = rules, lexing
+        self.tokens: dict[int, int] = {}
         calls = {name: {n.name for n in walk(body) if isinstance(n, Ref)} for name, body in rules.items()}
         self.recursive: set[str] = set()
         for names in strongly_connected(calls):
@@ -104,19 +128,21 @@ class _Builder:
 
     def build(self, start: str) -> Normal:
         self._rule(start)
-        return _without_empty(self.productions, self.terminals, self.names, start)
+        normal = _without_empty(self.productions, self.terminals, self.names, start)
+        tokens: list[tuple[int, ...]] = [(token,) for token in self.tokens]
+        return _merged(_pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
 
     # ---- regular parts ---------------------------------------------------------------------------------------
 
     def _is_regular(self, expr: Expr) -> bool:
-        return all(not isinstance(n, Ref) or n.name in self.regular_names for n in walk(expr))
+        return self.lexing is None and all(not isinstance(n, Ref) or n.name in self.regular_names for n in walk(expr))
 
-    def _table(self, expr: Expr, label: str) -> ByteDfa | None:
+    def table(self, expr: Expr) -> ByteDfa | None:
         """The automaton of a regular expression; ``None`` if it is recursive or too large."""
         if isinstance(expr, Ref):
             if expr.name not in self.known:
                 regular = expr.name in self.regular_names
-                self.known[expr.name] = self._table(self.rules[expr.name], expr.name) if regular else None
+                self.known[expr.name] = self.table(self.rules[expr.name]) if regular else None
             return self.known[expr.name]
         if id(expr) not in self.parts:
             self.kept.append(expr)  # so that its identity stays its own
@@ -144,7 +170,7 @@ class _Builder:
             case Literal() | Terminal():
                 parts.insert(self._leaf(expr), first, last)
             case Ref():
-                table = self._table(expr, expr.name)
+                table = self.table(expr)
                 if table is None:
                     raise NotSmall
                 parts.insert(table, first, last)
@@ -222,6 +248,15 @@ class _Builder:
             sides.append([number])
         return sides
 
+    def _token(self, token: Token) -> int:
+        if self.lexing and token.number in self.lexing.empty:
+            hint = "its lexer has tokens that read nothing, because of conflicts or indentation: resolve the conflicts"
+            raise GrammarError(f"a canvas cannot follow the token {token.name!r}, which reads nothing", hint=hint)
+        number = self.tokens.setdefault(token.number, len(self.tokens))
+        if number == len(self.names):
+            self.names.append(token.name)
+        return number
+
     def _rule(self, start: str) -> None:
         todo = [start]
         done = {start}
@@ -233,7 +268,7 @@ class _Builder:
             return name
 
         for name in todo:  # grows while it is walked
-            table = self._table(Ref(name), name)
+            table = self.table(Ref(name))
             self.productions[name] = (
                 self._terminal(table, name) if table is not None else self._sides(self.rules[name], name, call)
             )
@@ -241,20 +276,22 @@ class _Builder:
     def _sides(self, expr: Expr, label: str, call: Callable[[str], str]) -> list[list[str | int]]:
         """The right-hand sides of an expression."""
         if isinstance(expr, Choice):
-            regular = [part for part in expr.parts if self._table(part, label) is not None]
+            regular = [part for part in expr.parts if self.table(part) is not None]
             sides = [s for part in expr.parts if part not in regular for s in self._sides(part, label, call)]
             if regular:
-                table = self._table(Choice(*regular), label)
+                table = self.table(Choice(*regular))
                 if table is None:
                     return sides + [s for part in regular for s in self._sides(part, label, call)]
                 sides += self._terminal(table, label)
             return sides
-        table = self._table(expr, label)
+        table = self.table(expr)
         if table is not None:
             return self._terminal(table, _label(expr, label))
         match expr:
             case Ref():
                 return [[call(expr.name)]]
+            case Token():
+                return [[self._token(expr)]]
             case Seq():
                 return [self._sequence(expr.parts, label, call)]
             case Repeat():
@@ -287,11 +324,11 @@ class _Builder:
             run, known = [], None
 
         for part in parts:
-            if self._table(part, label) is None:
+            if self.table(part) is None:
                 flush()
                 symbols.extend(self._symbol(part, label, call))
                 continue
-            longer = self._table(Seq(*run, part), label) if run else None
+            longer = self.table(Seq(*run, part)) if run else None
             if run and longer is None:
                 flush()
             run.append(part)
@@ -386,8 +423,7 @@ def _without_empty(
                 units[head, of(rest)] = None
             if optional(rest):
                 units[head, of(symbols[0])] = None
-    normal = Normal(terminals, labels, numbers[start], start in nullable, list(units), list(pairs))
-    return _pruned(normal)
+    return Normal(terminals, labels, numbers[start], start in nullable, list(units), list(pairs))
 
 
 def _least(productions: dict[str, list[list[str | int]]], holds: Callable[[str | int, set[str]], bool]) -> set[str]:
@@ -404,7 +440,7 @@ def _least(productions: dict[str, list[list[str | int]]], holds: Callable[[str |
 
 def _pruned(normal: Normal) -> Normal:
     """Without symbols that match only the empty text, or that the start never comes to; units to themselves too."""
-    made = set(range(len(normal.terminals)))
+    made = set(range(normal.count))
     changed = True
     while changed:
         before = len(made)
@@ -423,12 +459,61 @@ def _pruned(normal: Normal) -> Normal:
                 stack.append(part)
     order = sorted(used)  # terminals stay first
     to = {old: new for new, old in enumerate(order)}
-    terminals = [normal.terminals[k] for k in order if k < len(normal.terminals)]
-    return Normal(
-        terminals,
-        [normal.names[k] for k in order],
-        to[normal.start],
-        normal.accepts_empty,
-        [(to[a], to[b]) for a, b in units if a in to],
-        [(to[a], to[b], to[c]) for a, b, c in pairs if a in to],
+    kept = [k for k in order if k < normal.count]
+    return replace(
+        normal,
+        terminals=[normal.terminals[k] for k in kept if not normal.lexing],
+        tokens=[normal.tokens[k] for k in kept if normal.lexing],
+        names=[normal.names[k] for k in order],
+        start=to[normal.start],
+        units=[(to[a], to[b]) for a, b in units if a in to],
+        pairs=[(to[a], to[b], to[c]) for a, b, c in pairs if a in to],
     )
+
+
+def _merged(normal: Normal) -> Normal:
+    """Symbols that occur in the same places become one, so often as there are any: ``+`` and ``-`` mostly do.
+
+    What one of them matches the others may match there, too, so that one symbol for all changes nothing. Terminals
+    and other symbols are kept apart.
+    """
+    while True:
+        places: dict[int, list[tuple[int, int, int]]] = {symbol: [] for symbol in range(normal.symbols)}
+        for head, below in normal.units:
+            places[below].append((head, 0, 0))
+        for head, left, right in normal.pairs:
+            places[left].append((head, 1, right))
+            places[right].append((head, 2, left))
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for symbol, where in places.items():
+            alone = symbol if symbol == normal.start or any(symbol in (a, c) for a, _, c in where) else NOWHERE
+            groups.setdefault((symbol < normal.count, alone, frozenset(where)), []).append(symbol)
+        if len(groups) == normal.symbols:
+            return normal
+        normal = _renamed(normal, sorted(groups.values()))
+
+
+def _renamed(normal: Normal, groups: list[list[int]]) -> Normal:
+    """Each group of symbols as one."""
+    to = {old: new for new, group in enumerate(groups) for old in group}
+    terminals = [group for group in groups if group[0] < normal.count]
+    return replace(
+        normal,
+        terminals=[_union([normal.terminals[t] for t in group]) for group in terminals if not normal.lexing],
+        tokens=[tuple(k for t in group for k in normal.tokens[t]) for group in terminals if normal.lexing],
+        names=[" | ".join(dict.fromkeys(normal.names[x] for x in group)) for group in groups],
+        start=to[normal.start],
+        units=[*dict.fromkeys((to[a], to[b]) for a, b in normal.units if to[a] != to[b])],
+        pairs=[*dict.fromkeys((to[a], to[b], to[c]) for a, b, c in normal.pairs)],
+    )
+
+
+def _union(tables: list[ByteDfa]) -> ByteDfa:
+    """All that any of the automata accepts."""
+    if len(tables) == 1:
+        return tables[0]
+    parts = Fragments()
+    first, last = parts.state(), parts.state()
+    for table in tables:
+        parts.insert(table, first, last)
+    return minimal(parts.determinise(first, last))

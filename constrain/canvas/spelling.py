@@ -1,14 +1,14 @@
 """How the tokens of a vocabulary spell the terminals of a grammar.
 
 A token can end a terminal, spell others, and leave one unfinished. What it does at a slot depends on what is unfinished
-there, a *state* of some terminal's automaton, or, between terminals, a *context*: which terminals may follow. What a
+there, a *state* of some terminal's automaton, or, between terminals, a *context* (``ways.py``). What a
 token does behind the end of a terminal depends on the rest of its bytes only; rests that do the same are one
 *point*. So a slot that is open has few different things to offer, however large the vocabulary is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from constrain.canvas.bytesets import NOWHERE
 from constrain.canvas.normal import Normal
+from constrain.canvas.ways import Ways
 from constrain.errors import LimitExceeded
 from constrain.kernels.spelling import walk_trie
 from constrain.vocab.trie import Trie, build_trie
@@ -26,18 +27,13 @@ Ids = npt.NDArray[np.int32]
 Table = npt.NDArray[np.int32]
 NONE = -1
 MAX_SUBSETS = 50_000
-
-
-class Context(NamedTuple):
-    """The terminals that may come next, and whether the text may end."""
-
-    terminals: frozenset[int]
-    may_end: bool
+FEW = 16  # tokens that are looked at one by one
+Meaning = tuple[int, frozenset[tuple[int, int]]]
 
 
 class Rest(NamedTuple):
     """What the rest of a token does: ``ends``, terminals that end at another point of it (terminal, point), and
-    ``opens``, terminals that it leaves unfinished (terminal, state)."""
+    ``opens``, terminals that it leaves unfinished (terminal, state). A terminal may be BLANK."""
 
     ends: frozenset[tuple[int, int]]
     opens: frozenset[tuple[int, int]]
@@ -79,44 +75,37 @@ class Spelling:
 
     def __init__(self, normal: Normal, vocabulary: Vocabulary) -> None:
         self.normal, self.vocabulary = normal, vocabulary
+        self.ways = Ways(normal)
+        self.contexts = self.ways.contexts
+        self.may_end = [self.ways.may_end(context) for context in range(len(self.contexts))]
         self._join_tables()
-        self._find_contexts()
         self._classes: dict[Rest, int] = {}
         self.rests: list[Rest] = []
         self._points: dict[tuple[int, bytes], int] = {}
-        self._lexemes = _Subsets(self, chained=False)
-        self._texts = _Subsets(self, chained=True)
+        self._lexemes = _Subsets(self)
+        self._below: dict[tuple[int, int], Ids] = {}
         self._choices: dict[int, Choices] = {}
         self._starts: dict[int, Starts] = {}
         self._effects: dict[tuple[int, int], Effect] = {}
 
     def _join_tables(self) -> None:
-        """All automata in one table; ``dead`` is a state of its own."""
-        terminals = self.normal.terminals
-        sizes = [len(t.accepts) for t in terminals]
+        """The automata of all ways in one table, once for each context that may follow. ``dead`` is a state too;
+        ``symbol[s]`` and ``after[s]`` say what a state reads, and the context behind it."""
+        copies = sorted({way for ways in self.ways.of for way in ways})
+        sizes = [len(self.ways.tables[way.table].accepts) for way in copies]
         base = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
         self.dead = int(base[-1])
         self.step: Table = np.full((self.dead + 1, 256), self.dead, np.int32)
         self.accepts = np.zeros(self.dead + 1, np.bool_)
-        self.owner = np.repeat(np.arange(len(terminals), dtype=np.int32), sizes)
-        for first, terminal in zip(base, terminals, strict=False):
-            size = len(terminal.accepts)
-            self.step[first : first + size] = np.where(terminal.step == NOWHERE, self.dead, terminal.step + first)
-            self.accepts[first : first + size] = terminal.accepts
-        self.first_state = [int(state) for state in base[:-1]]
+        self.symbol = [way.symbol for way, size in zip(copies, sizes, strict=True) for _ in range(size)]
+        self.after = [way.after for way, size in zip(copies, sizes, strict=True) for _ in range(size)]
+        for first, size, way in zip(base[:-1], sizes, copies, strict=True):
+            table = self.ways.tables[way.table]
+            self.step[first : first + size] = np.where(table.step == NOWHERE, self.dead, table.step + first)
+            self.accepts[first : first + size] = table.accepts
         self.goes_on = (self.step != self.dead).any(axis=1)
-
-    def _find_contexts(self) -> None:
-        """``contexts[0]`` is the beginning; ``after[t]`` is the context behind terminal t."""
-        first, follow, final = _first_and_follow(self.normal)
-        numbers: dict[Context, int] = {}
-
-        def number(context: Context) -> int:
-            return numbers.setdefault(context, len(numbers))
-
-        number(Context(frozenset(first), self.normal.accepts_empty))
-        self.after = [number(Context(frozenset(follow[t]), t in final)) for t in range(len(self.normal.terminals))]
-        self.contexts = list(numbers)
+        begins = {way: int(state) for way, state in zip(copies, base[:-1], strict=True)}
+        self.first_states = [tuple(begins[way] for way in ways) for ways in self.ways.of]
 
     # ---- one token -------------------------------------------------------------------------------------------
 
@@ -143,10 +132,10 @@ class Spelling:
         subset, height = lexemes.start(context), 0
         for k, byte in enumerate(rest):
             subset = lexemes.rows[subset][byte]
-            for terminal in lexemes.accepted[subset]:
-                point = self.point(self.after[terminal], rest[k + 1 :])
+            for symbol, after in lexemes.accepted[subset]:
+                point = self.point(after, rest[k + 1 :])
                 if point != NONE:
-                    ends.add((terminal, point))
+                    ends.add((symbol, point))
                     height = max(height, 1 + self._height(point))
         return Rest(frozenset(ends), lexemes.opens[subset], height)
 
@@ -169,7 +158,7 @@ class Spelling:
         return self._effects[key]
 
     def _effect(self, state: int, data: bytes | None) -> Effect:
-        context = self.after[self.owner[state]]
+        context = self.after[state]
         points = set()
         for k, byte in enumerate(data or b""):
             state = int(self.step[state, byte])
@@ -193,90 +182,134 @@ class Spelling:
     def choices(self, state: int) -> Choices:
         """All tokens that do something in ``state``."""
         if state not in self._choices:
-            self._choices[state] = self._find_choices(state)
+            nodes = self.trie.walk(0, state, self.dead, self.step)
+            states = self.trie.states[nodes].copy()
+            keys, meanings = self._meanings(0, nodes, states, self._ended)
+            groups: dict[Effect, list[Ids]] = {}
+            for key, tokens in self.trie.grouped(0, keys):
+                last, more = meanings[key]
+                points = frozenset(point for _, point in (*self._ended(last), *more))
+                effect = Effect(last if last != NONE and self.goes_on[last] else NONE, points)
+                groups.setdefault(effect, []).append(tokens)
+            groups.pop(Effect(NONE, frozenset()), None)
+            self._choices[state] = _as_choices({key: np.sort(np.concatenate(g)) for key, g in groups.items()})
         return self._choices[state]
 
-    def _find_choices(self, state: int) -> Choices:
-        trie, context = self.trie, self.after[self.owner[state]]
-        nodes = trie.walk(0, state, self.dead, self.step)
-        states = trie.states[nodes].copy()
-        found: dict[int, set[int]] = {}  # points, by token
-        ended = nodes[self.accepts[states]]
-        for node in ended:
-            for token in trie.ids_at(node):
-                found.setdefault(token, set()).add(context)
-        first = self._texts.start(context)
-        for node in trie.with_child(ended, self._texts.table[first] != 0):
-            for token, data in self._below(int(node), context):
-                point = self.point(context, data)
-                if point != NONE:
-                    found.setdefault(token, set()).add(point)
-        groups: dict[Effect, list[Ids]] = {}
-        tokens, owners = trie.tokens_of(nodes)
-        after = np.where(self.goes_on[states], states, NONE)[owners]
-        special = np.isin(tokens, np.fromiter(found, np.int64, len(found)))
-        plain = ~special & (after != NONE)
-        for value in np.unique(after[plain]):
-            groups[Effect(int(value), frozenset())] = [tokens[plain & (after == value)]]
-        last = dict(zip(tokens[special].tolist(), after[special].tolist(), strict=True))
-        sets: dict[Effect, list[int]] = {}
-        for token, points in found.items():
-            sets.setdefault(Effect(last.get(token, NONE), frozenset(points)), []).append(token)
-        for key, members in sets.items():
-            groups.setdefault(key, []).append(np.array(members, np.int32))
-        return _as_choices({key: np.sort(np.concatenate(parts)).astype(np.int32) for key, parts in groups.items()})
-
-    def _below(self, node: int, context: int) -> Iterable[tuple[int, bytes]]:
-        """Tokens below a node whose bytes from there can be spelled in the context, with these bytes."""
-        trie, start = self.trie, self._texts.start(context)
-        depth = int(trie.depth[node])
-        reached, _ = trie.tokens_of(trie.walk(node, start, 0, self._texts.table))
-        for token in reached.tolist():
-            yield token, self.vocabulary.tokens[token][depth:]
+    def _ended(self, state: int) -> tuple[tuple[int, int], ...]:
+        """(symbol, context behind it) where a terminal may end in a state."""
+        return ((self.symbol[state], self.after[state]),) if state != NONE and self.accepts[state] else ()
 
     def starts(self, context: int) -> Starts:
         """All tokens that can begin in ``context``."""
         if context not in self._starts:
-            groups: dict[int, list[int]] = {}
-            for token, data in self._below(0, context):
-                point = self.point(context, data)
-                if point != NONE:
-                    groups.setdefault(point, []).append(token)
+            points = self._points_below(0, context)
+            groups = {int(point): tokens for point, tokens in self.trie.grouped(0, points) if point >= 0}
             rests = [self.rest(point) for point in groups]
             everything = Rest(
                 frozenset().union(*(r.ends for r in rests)), frozenset().union(*(r.opens for r in rests)),
                 max((r.height for r in rests), default=0),
             )  # fmt: skip
-            tokens = tuple(np.array(sorted(members), np.int32) for members in groups.values())
+            tokens = tuple(np.sort(members) for members in groups.values())
             self._starts[context] = Starts(tuple(groups), tokens, everything)
         return self._starts[context]
 
+    def _points_below(self, node: int, context: int) -> Ids:
+        """For each token at a node or below it, in the order of the trie: its point when it has been read up to the
+        node, and ``context`` follows there; NONE for none."""
+        trie = self.trie
+        first, last = trie.range(node)
+        if last - first <= FEW:
+            depth = int(trie.depth[node])
+            data = (self.vocabulary.tokens[token] for token in trie.trie.ids[first:last].tolist())
+            return np.array([self.point(context, rest[depth:]) for rest in data if rest is not None], np.int32)
+        if (node, context) not in self._below:
+            self._below[node, context] = self._find_points_below(node, context)
+        return self._below[node, context]
+
+    def _find_points_below(self, node: int, context: int) -> Ids:
+        trie, lexemes = self.trie, self._lexemes
+        start = lexemes.start(context)
+        nodes = trie.walk(node, start, 0, lexemes.table)
+        states = trie.states[nodes].copy()
+        keys, meanings = self._meanings(node, nodes, states, lexemes.accepted.__getitem__)
+        points = np.array([self._meaning(last, more) for last, more in meanings], np.int32)
+        found = points[keys]
+        found[: trie.ends_at(node)] = context
+        return found
+
+    def _meaning(self, subset: int, more: frozenset[tuple[int, int]]) -> int:
+        """The point of a rest that ends in a set of states, and whose parts do more."""
+        ended = () if subset == NONE else self._lexemes.accepted[subset]
+        ends = more.union(ended)  # the context behind it is the point where a token is used up
+        opens = frozenset() if subset == NONE else self._lexemes.opens[subset]
+        height = max((1 + self._height(point) for _, point in ends), default=0)
+        return self._number(Rest(ends, opens, height))
+
+    def _begins(self, context: int) -> npt.NDArray[np.bool_]:
+        """(256,) the bytes with which something can begin in ``context``."""
+        found: npt.NDArray[np.bool_] = (self.step[list(self.first_states[context])] != self.dead).any(axis=0)
+        return found
+
+    def _meanings(
+        self, top: int, nodes: Ids, states: Ids, ended: Callable[[int], tuple[tuple[int, int], ...]]
+    ) -> tuple[Ids, list[Meaning]]:
+        """What tokens below ``top`` do that an automaton has followed to ``nodes`` in ``states``: a number for each
+        token in the order of the trie, and for each number the last state (NONE: dead before its end) and what it does
+        where a terminal ends before its end: (symbol, point)."""
+        trie = self.trie
+        begin, end = trie.range(top)
+        meanings: list[Meaning] = [(NONE, frozenset())]
+        keys = np.zeros(end - begin, np.int32)
+        numbers: dict[Meaning, int] = {meanings[0]: 0}
+
+        def number(meaning: Meaning) -> int:
+            if meaning not in numbers:
+                numbers[meaning] = len(meanings)
+                meanings.append(meaning)
+            return numbers[meaning]
+
+        distinct, which = np.unique(states, return_inverse=True)
+        of_state = np.array([number((int(state), frozenset())) for state in distinct], np.int32)
+        places, owners = trie.places_of(nodes)
+        keys[places - begin] = of_state[which.ravel()][owners]
+        for k, state in enumerate(distinct.tolist()):
+            for symbol, context in ended(state):
+                for node in trie.with_child(nodes[which.ravel() == k], self._begins(context)).tolist():
+                    first, last = trie.range(node)
+                    first += trie.ends_at(node)
+                    points = self._points_below(node, context)[trie.ends_at(node) :]
+                    part = keys[first - begin : last - begin]
+                    for pair in np.unique(np.column_stack((part, points))[points != NONE], axis=0):
+                        old, point = pair.tolist()
+                        state_, more = meanings[old]
+                        part[(part == old) & (points == point)] = number((state_, more | {(symbol, point)}))
+        return keys, meanings
+
 
 class _Subsets:
-    """Sets of states of terminals as states of one deterministic automaton, explored from where they are asked for.
+    """Sets of states, those of terminals that may be read from one place, as states of one deterministic automaton;
+    explored from where they are asked for."""
 
-    ``chained``: behind the end of a terminal those that may follow begin, so it lives as long as any spelling does.
-    """
-
-    def __init__(self, spelling: Spelling, *, chained: bool) -> None:
-        self.spelling, self.chained = spelling, chained
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
         self.numbers: dict[frozenset[int], int] = {frozenset(): 0}  # number 0 is dead
         self.members: list[frozenset[int]] = [frozenset()]
         self.rows: list[list[int]] = [[0] * 256]
-        self.accepted: list[tuple[int, ...]] = [()]  # terminals that end here
+        self.accepted: list[tuple[tuple[int, int], ...]] = [()]  # (terminal, context behind it) that end here
         self.opens: list[frozenset[tuple[int, int]]] = [frozenset()]  # (terminal, state) that go on
         self.table: Table = np.zeros((1, 256), np.int32)
 
     def start(self, context: int) -> int:
         """The set with which ``context`` begins; all that follows is explored."""
         spelling = self.spelling
-        number = self._number(spelling.first_state[t] for t in spelling.contexts[context].terminals)
+        number = self._number(spelling.first_states[context])
         while len(self.rows) < len(self.members):
             self._explore(self.members[len(self.rows)])
             if len(self.rows) > MAX_SUBSETS:
-                raise LimitExceeded("states of terminals that follow one another", len(self.rows), MAX_SUBSETS)
-        if len(self.table) < len(self.rows):
-            self.table = np.array(self.rows, np.int32)
+                raise LimitExceeded("states of terminals that are read together", len(self.rows), MAX_SUBSETS)
+        known = len(self.table)
+        if known < len(self.rows):
+            self.table = np.vstack((self.table, np.array(self.rows[known:], np.int32)))
         return number
 
     def _explore(self, subset: frozenset[int]) -> None:
@@ -285,17 +318,11 @@ class _Subsets:
         distinct, which = np.unique(columns, axis=1, return_inverse=True)
         numbers = [self._number(column.tolist()) for column in distinct.T]
         self.rows.append([numbers[k] for k in which.ravel()])
-        self.accepted.append(tuple({int(spelling.owner[s]) for s in subset if spelling.accepts[s]}))
-        self.opens.append(frozenset((int(spelling.owner[s]), s) for s in subset if spelling.goes_on[s]))
+        self.accepted.append(tuple({(spelling.symbol[s], spelling.after[s]) for s in subset if spelling.accepts[s]}))
+        self.opens.append(frozenset((spelling.symbol[s], s) for s in subset if spelling.goes_on[s]))
 
     def _number(self, states: Iterable[int]) -> int:
-        subset = set(states) - {self.spelling.dead}
-        if self.chained:
-            spelling = self.spelling
-            for terminal in {int(spelling.owner[s]) for s in subset if spelling.accepts[s]}:
-                followers = spelling.contexts[spelling.after[terminal]].terminals
-                subset.update(spelling.first_state[t] for t in followers)
-        key = frozenset(subset)
+        key = frozenset(states) - {self.spelling.dead}
         number = self.numbers.setdefault(key, len(self.members))
         if number == len(self.members):
             self.members.append(key)
@@ -311,12 +338,11 @@ class _Walker:
         self.parent = np.zeros(nodes, np.int32)
         self.parent[trie.kid] = np.repeat(np.arange(nodes, dtype=np.int32), np.diff(trie.kid0))
         self.depth = np.zeros(nodes, np.int32)
-        level = trie.kid[trie.kid0[0] : trie.kid0[1]]
-        depth = 1
+        level = np.zeros(1, np.int32)
+        depth = 0
         while len(level):
             self.depth[level] = depth
-            level = np.concatenate([trie.kid[trie.kid0[n] : trie.kid0[n + 1]] for n in level])
-            depth += 1
+            level, depth = self._kids(level)[0], depth + 1
         self.states = np.zeros(nodes, np.int32)
         self._visited = np.zeros(nodes, np.int32)
         self._walk = walk_trie.direct
@@ -328,49 +354,46 @@ class _Walker:
                            self._visited)  # fmt: skip
         return self._visited[:count].copy()
 
-    def ids_at(self, node: int) -> list[int]:
-        """Tokens that end at a node."""
-        trie = self.trie
-        return trie.ids[trie.token0[node] : trie.token0[node + 1]].tolist()  # type: ignore[no-any-return]
+    def range(self, node: int) -> tuple[int, int]:
+        """The tokens at a node and below it, as places in ``trie.ids``; those at the node come first."""
+        return int(self.trie.token0[node]), int(self.trie.token0[self.trie.end[node]])
 
-    def tokens_of(self, nodes: npt.NDArray[np.int32]) -> tuple[Ids, npt.NDArray[np.int64]]:
-        """Tokens that end at the nodes, and for each the index of its node."""
-        trie = self.trie
-        first, counts = trie.token0[nodes], trie.token0[nodes + 1] - trie.token0[nodes]
-        owners = np.repeat(np.arange(len(nodes)), counts)
-        offsets = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return trie.ids[first[owners] + offsets], owners
+    def ends_at(self, node: int) -> int:
+        """How many tokens end at a node."""
+        return int(self.trie.token0[node + 1] - self.trie.token0[node])
+
+    def places_of(self, nodes: Ids) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Places of the tokens that end at the nodes, and for each the index of its node."""
+        return _gathered(self.trie.token0, np.arange(len(self.trie.ids), dtype=np.int32), nodes)
+
+    def grouped(self, top: int, keys: Ids) -> Iterator[tuple[int, Ids]]:
+        """The tokens below ``top`` by their keys, which are given in the order of the trie."""
+        first, last = self.range(top)
+        order = np.argsort(keys, kind="stable")
+        distinct, begins = np.unique(keys[order], return_index=True)
+        tokens = self.trie.ids[first:last][order]
+        for key, begin, end in zip(distinct.tolist(), begins, [*begins[1:], len(order)], strict=True):
+            yield key, tokens[begin:end]
+
+    def _kids(self, nodes: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """All children of the nodes, and for each the index of its parent among these."""
+        return _gathered(self.trie.kid0, self.trie.kid, nodes)
 
     def with_child(self, nodes: npt.NDArray[np.int32], alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Those nodes that have a child on an edge with a byte that is ``alive``."""
-        counts = self.trie.kid0[nodes + 1] - self.trie.kid0[nodes]
-        owners = np.repeat(np.arange(len(nodes)), counts)
-        offsets = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        kids = self.trie.kid[self.trie.kid0[nodes][owners] + offsets]
-        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]  # type: ignore[no-any-return]
+        kids, owners = self._kids(nodes)
+        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]
+
+
+def _gathered(first: Ids, values: Ids, keys: npt.NDArray[np.int32]) -> tuple[Ids, npt.NDArray[np.int64]]:
+    """``values[first[k]:first[k + 1]]`` of all keys k in a row, and for each value the index of its key."""
+    counts = first[keys + 1] - first[keys]
+    owners = np.repeat(np.arange(len(keys)), counts)
+    offsets = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return values[first[keys][owners] + offsets], owners
 
 
 def _as_choices(groups: dict[Effect, Ids]) -> Choices:
     states = {key.state for key in groups} - {NONE}
     points = frozenset().union(*(key.points for key in groups))
     return Choices(tuple(groups), tuple(groups.values()), tuple(sorted(states)), tuple(sorted(points)))
-
-
-def _first_and_follow(normal: Normal) -> tuple[set[int], list[set[int]], set[int]]:
-    """Terminals that can begin a text, those that can follow each terminal, and those that can end a text."""
-    count = len(normal.terminals)
-    first = [{x} if x < count else set() for x in range(normal.symbols)]
-    last = [{x} if x < count else set() for x in range(normal.symbols)]
-    changed = True
-    while changed:
-        changed = False
-        for head, *parts in [*normal.units, *normal.pairs]:
-            if not first[parts[0]] <= first[head] or not last[parts[-1]] <= last[head]:
-                first[head] |= first[parts[0]]
-                last[head] |= last[parts[-1]]
-                changed = True
-    follow: list[set[int]] = [set() for _ in range(count)]
-    for _, left, right in normal.pairs:
-        for terminal in last[left]:
-            follow[terminal] |= first[right]
-    return first[normal.start], follow, last[normal.start]
