@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from constrain.canvas.bytesets import EMPTY as NO_TEXT
 from constrain.canvas.bytesets import ByteDfa, of_literal, of_terminal
-from constrain.canvas.normal import Normal, _not_context_free, _pruned, _without_empty_text, complete_rules
+from constrain.canvas.normal import Normal, not_context_free, pruned, reached_rules, without_empty_text
 from constrain.errors import GrammarError
 from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import (
-    EMPTY,
     Bag,
     Choice,
     Expr,
@@ -37,7 +35,7 @@ class Parts:
     def __init__(self, grammar: Grammar) -> None:
         """Raises ``GrammarError`` where the grammar is not context-free, or matches nothing."""
         grammar = spelled_out(grammar)
-        self.rules: Mapping[str, Expr] = complete_rules(grammar)
+        self.rules: Mapping[str, Expr] = reached_rules(grammar)
         builder = _Builder(self.rules)
         self.normal, kept = builder.build(grammar.start)
         self.expressions = [builder.expressions[number] for number in kept]
@@ -64,14 +62,15 @@ class _Builder:
         units += [(a, b) for a, b, c in self.pairs if c in self.nullable]
         order = [*self.tables, *(x for x in range(len(self.expressions)) if x not in self.tables)]
         to = {old: new for new, old in enumerate(order)}
-        normal = _pruned(
+        normal = pruned(
             Normal(
                 list(self.tables.values()), [str(old) for old in order], to[first], first in self.nullable,
                 list(dict.fromkeys((to[a], to[b]) for a, b in units)),
                 list(dict.fromkeys((to[a], to[b], to[c]) for a, b, c in self.pairs)),
             )
         )  # fmt: skip
-        if not normal.accepts_empty and not normal.terminals:
+        made = normal.start < len(normal.terminals) or any(h == normal.start for h, *_ in [*normal.units, *normal.pairs])
+        if not made and not normal.accepts_empty:
             raise GrammarError(f"the grammar matches nothing: rule {start!r} has no finite text")
         return normal, [int(name) for name in normal.names]
 
@@ -102,15 +101,16 @@ class _Builder:
             case Joined():
                 self.units.append((number, self.number(expand_joined(expr))))
             case Bag():
-                raise _not_context_free()
+                raise not_context_free()
             case _:
                 raise TypeError(f"not a grammar expression: {expr!r}")
 
     def leaf(self, number: int, table: ByteDfa) -> None:
         if not table.is_empty and table.accepts[0]:
             self.nullable.add(number)
-            table = _without_empty_text(table)
-        self.tables[number] = table if not table.is_empty else NO_TEXT
+            table = without_empty_text(table)
+        if not table.is_empty:
+            self.tables[number] = table
 
     def sequence(self, number: int, expr: Seq, first: int) -> None:
         """The parts from ``first`` on."""
@@ -144,6 +144,3 @@ class _Builder:
             before = len(self.nullable)
             self.nullable |= {a for a, b in self.units if b in self.nullable}
             self.nullable |= {a for a, b, c in self.pairs if b in self.nullable and c in self.nullable}
-
-
-__all__ = ["EMPTY", "Parts"]

@@ -1,131 +1,177 @@
-"""What may stand in a gap of a text, as a grammar: the quotient of a language by what follows the gap.
+"""What may stand in a gap of a text, as a grammar: the quotient of a language by what is before and behind the gap.
 
-Let the text behind the gap be a lattice whose first node is the gap. ``X|w`` is what is left of the texts of a symbol X
-when an end of them that lies between the gap and node w is taken away. Where A is made of B and C, the cut goes through
-C, so ``A|w`` is B and then ``C|w``; or through B, whose end then lies at a node m from which C leads to w: ``B|m``
-(context-free languages are closed under quotients by regular ones: Ginsburg and Spanier 1963). Of a terminal,
-beginnings are left: the same automaton, which ends in other states.
+In the chart of the whole text, whose gap is a node g, a symbol X lies from v to w. If both are g, X lies in the gap, as
+it is. Else what is left of X in the gap is a symbol ``v|X|w`` of the new grammar: of the texts of X, those that begin
+with the text from v to the gap and end with one that leads from there to w, without both. Where X is made of B and C,
+they meet in the gap, or before it (B is gone, and C is cut), or behind it (C is gone). Of a terminal its automaton is
+left, with another start and other states to end in (context-free languages are closed under quotients by regular ones:
+Ginsburg and Spanier 1963; the construction is that of Bar-Hillel, Perles and Shamir 1961).
 
-The text before the gap is the beginning of all texts of this grammar, and is read first. It also decides which symbols
-there are: those that in the chart of the whole text lie across the gap, as part of a text.
+So all that is made for grammars (masks, canvases, samplers) is made for gaps, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from constrain.canvas.base import NotCompletable
 from constrain.canvas.bytesets import NOWHERE, ByteDfa
-from constrain.canvas.charts import Chart, outside, row_of
+from constrain.canvas.charts import outside, row_of
+from constrain.canvas.parts import Parts
 from constrain.canvas.segments import Lattice, Row, Text
 from constrain.canvas.unbounded import Unbounded
 from constrain.ir import rx
-from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Ref, Seq, Terminal, walk
+from constrain.ir.grammar import EMPTY, Choice, Expr, Grammar, Literal, Ref, Seq, Terminal, walk
+
+TEXT = "\0gap"  # the start rule: not a name that a grammar has
+IN_GAP = -1  # instead of a node: begins, or ends, in the gap
+
+
+class Cut(NamedTuple):
+    """``v|X|w``: ``begin`` is a node before the gap, ``end`` one behind it, or ``IN_GAP``."""
+
+    begin: int
+    symbol: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """The name of its rule."""
+        return f"\0{self.begin}|{self.symbol}|{self.end}"
 
 
 class Quotients:
     """Makes grammars of gaps in texts of one grammar. What they have in common is made once."""
 
-    def __init__(self, unbounded: Unbounded) -> None:
-        self.unbounded, self.normal = unbounded, unbounded.normal
+    def __init__(self, grammar: Grammar) -> None:
+        """Raises ``GrammarError`` where the grammar is not context-free, or matches nothing."""
+        self.parts = Parts(grammar)
+        self.normal = self.parts.normal
+        self.unbounded = Unbounded(self.normal)
         self.edges = [_edges(dfa) for dfa in self.normal.terminals]
-        self.whole = self._whole_symbols()
+        self.units: list[list[int]] = [[] for _ in range(self.normal.symbols)]
+        self.pairs: list[list[tuple[int, int]]] = [[] for _ in range(self.normal.symbols)]
+        for head, part in self.normal.units:
+            self.units[head].append(part)
+        for head, left, right in self.normal.pairs:
+            self.pairs[head].append((left, right))
 
     def of(self, before: bytes, after: Sequence[bytes | None]) -> Grammar:
-        """All texts ``before + p`` such that ``before``, ``p`` and ``after`` can be completed (``None`` is a gap of any
-        bytes). Raises ``NotCompletable`` if there is no such text."""
+        """The texts p such that ``before``, ``p`` and ``after``, one after another, can be completed, where each
+        ``None`` in ``after`` is a gap of any bytes. Raises ``NotCompletable`` if there is no such text."""
         return _Quotient(self, before, after).grammar()
-
-    def terminal(self, number: int, finals: Iterable[int]) -> Expr:
-        """The automaton of a terminal, with other states to end in."""
-        return Terminal(rx.graph(self.edges[number], finals), "bytes", name=self.normal.names[number])
-
-    def _whole_symbols(self) -> dict[str, Expr]:
-        sides: list[list[Expr]] = [[] for _ in range(self.normal.symbols)]
-        for head, *parts in [*self.normal.units, *self.normal.pairs]:
-            sides[head].append(Seq(*(Ref(_whole(part)) for part in parts)))
-        for number, dfa in enumerate(self.normal.terminals):
-            sides[number] = [self.terminal(number, np.flatnonzero(dfa.accepts).tolist())]
-        return {_whole(number): Choice(*ways) for number, ways in enumerate(sides)}
 
 
 class _Quotient:
     def __init__(self, quotients: Quotients, before: bytes, after: Sequence[bytes | None]) -> None:
-        self.quotients, self.normal, self.gap = quotients, quotients.normal, len(before)
-        rest = Text.of([before, *after])
-        self.chart: Chart
+        self.quotients, self.normal, self.lexemes = quotients, quotients.normal, quotients.unbounded.lexemes
+        self.before, self.gap, self.rest = before, len(before), Text.of([before, *after])
         _, self.chart = quotients.unbounded.chart(Text.of([before, None, *after]))
-        self.last = len(rest.data)
-        self.found = outside(self.chart, [0], row_of([self.last], self.chart.rows.shape[1]))
-        self.may_be_empty = self.normal.accepts_empty and not rest.data
-        self.ends_here = rest == Text(before, ())
-        lattice = Lattice(quotients.unbounded.lexemes, rest)
-        self.cut_in_gap = self.gap in rest.gaps  # what follows the gap is another one
-        self.ends = lattice.ends_after_gap(self.gap) if self.cut_in_gap else lattice.ends(self.gap)
+        self.found = outside(self.chart, [0], row_of([len(self.rest.data)], self.chart.rows.shape[1]))
+        self.may_be_empty = self.normal.accepts_empty and not self.rest.data
+        self.gap_follows = self.gap in self.rest.gaps
+        self.rows: dict[tuple[int, int], int] = {}
+        self.cuts: dict[str, Cut] = {}
 
     def grammar(self) -> Grammar:
         """See ``Quotients.of``."""
-        start, sides = _whole(self.normal.start), []
-        rules: dict[str, Expr] = {}
-        if self.found and not self.ends_here:
-            rules, start = self._cut_symbols(), _cut(self.normal.start, self.last)
-        if self.found:
-            sides.append(Ref(start))
-        if self.may_be_empty:
-            sides.append(EMPTY)
-        if not sides:
+        if not self.found and not self.may_be_empty:
             raise NotCompletable("whatever is written into the gap, the text is not one of the grammar")
-        return Grammar("text", _reached("text", {**self.quotients.whole, **rules, "text": Choice(*sides)}))
+        sides = [EMPTY] * self.may_be_empty + [self.ref(self.whole_text())] * self.found
+        rules: dict[str, Expr] = {TEXT: Choice(*sides)}
+        todo = [TEXT]
+        for name in todo:  # grows while it is walked
+            for node in walk(rules[name]):
+                if isinstance(node, Ref) and node.name not in rules:
+                    cut = self.cuts.get(node.name)
+                    rules[node.name] = self.quotients.parts.rules[node.name] if cut is None else self.body(cut)
+                    todo.append(node.name)
+        return Grammar(TEXT, rules)
 
-    def _cut_symbols(self) -> dict[str, Expr]:
-        """``X|w`` for all symbols X that lie across the gap and end at w."""
-        across = [self._across(symbol) for symbol in range(self.normal.symbols)]
-        sides: dict[str, list[Expr]] = {_cut(x, w): [] for x, ends in enumerate(across) for w in _bits(ends)}
-        for number in range(len(self.normal.terminals)):
-            self._cut_terminal(number, across[number], sides)
-        for a, b in self.normal.units:
-            for w in _bits(across[a] & across[b]):
-                sides[_cut(a, w)].append(Ref(_cut(b, w)))
-        for a, b, c in self.normal.pairs:
-            for w in _bits(across[a] & across[c]):
-                sides[_cut(a, w)].append(Seq(Ref(_whole(b)), Ref(_cut(c, w))))
-            for m in _bits(across[b]):
-                for w in _bits(_number(self.chart.alive_row(c, m)) & across[a]):
-                    if (a, w) != (b, m):
-                        sides[_cut(a, w)].append(Ref(_cut(b, m)))
-        return {name: Choice(*ways) for name, ways in sides.items()}
+    def whole_text(self) -> Cut:
+        """The start symbol, from the first node to the last."""
+        last = len(self.rest.data)
+        ends_in_gap = last == self.gap and not self.gap_follows
+        return Cut(0 if self.gap else IN_GAP, self.normal.start, IN_GAP if ends_in_gap else last)
 
-    def _across(self, symbol: int) -> int:
-        """Nodes behind the gap at which ``symbol`` ends where it begins before it or in it, as part of a text."""
-        assert self.chart.alive is not None
-        numbers = self.chart.numbers[symbol, : self.gap + 1]
-        rows = self.chart.alive[numbers[numbers >= 0]]
-        ends = _number(np.bitwise_or.reduce(rows, axis=0)) if len(rows) else 0
-        first = self.gap if self.cut_in_gap else self.gap + 1
-        return ends >> first << first
+    def ref(self, cut: Cut) -> Expr:
+        """What is left of a symbol."""
+        if cut.begin == cut.end == IN_GAP:
+            return self.quotients.parts.expressions[cut.symbol]
+        self.cuts[cut.name] = cut
+        return Ref(cut.name)
 
-    def _cut_terminal(self, number: int, ends: int, sides: dict[str, list[Expr]]) -> None:
-        lexemes = self.quotients.unbounded.lexemes
-        first = int(lexemes.first[number])
-        rows = self.ends[first : first + len(self.normal.terminals[number].accepts)]
-        for w in _bits(ends):
-            finals = np.flatnonzero(rows[:, w >> 5] >> (w & 31) & 1)
-            sides[_cut(number, w)].append(self.quotients.terminal(number, finals.tolist()))
+    def body(self, cut: Cut) -> Expr:
+        """The rule of what is left of a symbol."""
+        if cut.symbol < len(self.normal.terminals):
+            return self.leaf(cut)
+        sides = [self.ref(cut._replace(symbol=b)) for b in self.quotients.units[cut.symbol] if self.lies(b, cut)]
+        for b, c in self.quotients.pairs[cut.symbol]:
+            left, right = Cut(cut.begin, b, IN_GAP), Cut(IN_GAP, c, cut.end)
+            if self.lies(b, left) and self.lies(c, right):
+                sides.append(Seq(self.ref(left), self.ref(right)))
+            sides += [self.ref(right._replace(begin=m)) for m in self.nodes_before(b, cut) if self.lies(c, right, m)]
+            sides += [self.ref(left._replace(end=m)) for m in self.nodes_behind(b, cut) if self.lies(c, right, m)]
+        return Choice(*sides)
 
+    # ---- what the chart says -----------------------------------------------------------------------------------
 
-def _whole(symbol: int) -> str:
-    return f"s{symbol}"
+    def alive(self, symbol: int, node: int) -> int:
+        """The nodes to which a symbol leads from a node, as part of a text: a bit for each."""
+        if (symbol, node) not in self.rows:
+            row = self.chart.alive_row(symbol, node)
+            self.rows[symbol, node] = 0 if row is None else int.from_bytes(row.tobytes(), "little")
+        return self.rows[symbol, node]
 
+    def node(self, place: int) -> int:
+        """The node of a place."""
+        return self.gap if place == IN_GAP else place
 
-def _cut(symbol: int, end: int) -> str:
-    return f"s{symbol}|{end}"
+    def lies(self, symbol: int, cut: Cut, begin: int | None = None) -> bool:
+        """Can a symbol lie where ``cut`` does (or from another node to its end)?"""
+        first = self.node(cut.begin) if begin is None else begin
+        return bool(self.alive(symbol, first) >> self.node(cut.end) & 1)
 
+    def nodes_before(self, symbol: int, cut: Cut) -> Iterator[int]:
+        """Nodes before the gap at which a symbol can end that begins with ``cut``."""
+        if cut.begin != IN_GAP:
+            yield from _bits(self.alive(symbol, cut.begin) & ((1 << self.gap) - 1))
 
-def _number(row: Row | None) -> int:
-    """A row of bits as one integer."""
-    return 0 if row is None else int.from_bytes(row.tobytes(), "little")
+    def nodes_behind(self, symbol: int, cut: Cut) -> Iterator[int]:
+        """Nodes behind the gap at which a symbol can end that begins with ``cut``."""
+        if cut.end != IN_GAP:
+            first = self.gap if self.gap_follows else self.gap + 1
+            yield from _bits(self.alive(symbol, self.node(cut.begin)) >> first << first)
+
+    # ---- leaves ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def ends(self) -> Row:
+        """(states, words): the nodes at which what is in a state when the gap ends can end."""
+        lattice = Lattice(self.lexemes, self.rest)
+        return lattice.ends_after_gap(self.gap) if self.gap_follows else lattice.ends(self.gap)
+
+    def leaf(self, cut: Cut) -> Expr:
+        """The texts that lead from the state in which the gap finds a leaf to one in which it may leave it."""
+        first = int(self.lexemes.first[cut.symbol])
+        dfa = self.normal.terminals[cut.symbol]
+        start = 0
+        for byte in self.before[cut.begin :] if cut.begin != IN_GAP else b"":
+            start = int(dfa.step[start, byte])
+        finals = dfa.accepts
+        if cut.end != IN_GAP:
+            rows = self.ends[first : first + len(finals)]
+            finals = (rows[:, cut.end >> 5] >> (cut.end & 31) & 1).astype(np.bool_)
+        whole = self.quotients.parts.expressions[cut.symbol]
+        if isinstance(whole, Literal):  # its states are numbers of bytes
+            return Choice(*(Literal(whole.data[start:end]) for end in np.flatnonzero(finals).tolist() if end >= start))
+        name = getattr(whole, "name", "") or "a terminal"
+        return Terminal(rx.graph(self.quotients.edges[cut.symbol], np.flatnonzero(finals).tolist(), start), "bytes",
+                        name=f"part of {name}")  # fmt: skip
 
 
 def _bits(row: int) -> Iterator[int]:
@@ -135,18 +181,6 @@ def _bits(row: int) -> Iterator[int]:
         row &= row - 1
 
 
-def _reached(start: str, rules: dict[str, Expr]) -> dict[str, Expr]:
-    """The rules that ``start`` comes to."""
-    found = {start: rules[start]}
-    stack = [start]
-    while stack:
-        for node in walk(rules[stack.pop()]):
-            if isinstance(node, Ref) and node.name not in found:
-                found[node.name] = rules[node.name]
-                stack.append(node.name)
-    return found
-
-
 def _edges(dfa: ByteDfa) -> list[list[rx.Edge]]:
     """For each state, ranges of bytes with one successor."""
     return [_ranges(row) for row in dfa.step]
@@ -154,8 +188,5 @@ def _edges(dfa: ByteDfa) -> list[list[rx.Edge]]:
 
 def _ranges(row: Row) -> list[rx.Edge]:
     firsts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), 256]
-    return [
-        (low, high - 1, int(row[low]))
-        for low, high in zip(firsts, firsts[1:], strict=False)
-        if row[low] != NOWHERE
-    ]
+    spans = zip(firsts, firsts[1:], strict=False)
+    return [(low, high - 1, int(row[low])) for low, high in spans if row[low] != NOWHERE]
