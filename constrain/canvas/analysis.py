@@ -12,8 +12,9 @@ from constrain.canvas.base import OPEN, Ending, Ids
 from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
 from constrain.canvas.filling import Leaf, Need, derivation, needs
 from constrain.canvas.lattice import Lattice, OpenSlot, Slot, TokenSlot
-from constrain.canvas.normal import normal_form
+from constrain.canvas.normal import Normal
 from constrain.canvas.spelling import NONE, Spelling
+from constrain.canvas.unbounded import Unbounded
 from constrain.ir.grammar import Grammar
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
@@ -24,11 +25,11 @@ MAX_NODES = 8_000  # of a lattice: a second or so
 class Language:
     """A grammar over a vocabulary, prepared for canvases. Shared by all of them; not thread-safe."""
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, limit: int = MAX_NODES) -> None:
-        """``limit``: nodes of a lattice, above which ``Undecided`` is raised."""
-        self.vocabulary, self.limit = vocabulary, limit
+    def __init__(self, grammar: Grammar, normal: Normal, vocabulary: Vocabulary, limit: int = MAX_NODES) -> None:
+        """``normal``: the grammar's normal form. ``limit``: nodes of a lattice, above which ``Undecided`` is raised."""
+        self.vocabulary, self.limit, self.normal = vocabulary, limit, normal
         self.automaton = PushdownAutomaton(grammar, vocabulary)
-        self.normal = normal_form(grammar, lexed=True)
+        self.unbounded = None if normal.lexing else Unbounded(normal)
         self.rules = Rules(self.normal)
         self.spelling = Spelling(self.normal, vocabulary)
         self.open = OpenSlot(self.spelling)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from constrain.bits import from_ids
 from constrain.canvas.analysis import Analysis, Language, completed, end_positions, text_length
-from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable
-from constrain.canvas.spelling import NONE
+from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable, checked_slots
 from constrain.canvas.track import Track, track
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
@@ -52,11 +53,11 @@ class ChartCanvas:
     def mask(self, slot: int) -> Words:
         """(vocabulary.words,) int32: all ids that are allowed in the open ``slot``. Raises ``Undecided``."""
         self._check_open(slot)
-        analysis = Analysis(self.language, self.slots.tolist(), self.ending)
-        ids = analysis.tokens(slot)
-        bits = np.zeros(32 * self.vocabulary.words, np.uint8)
-        bits[ids] = 1
-        return np.packbits(bits, bitorder="little").view(np.int32)
+        return from_ids(self._analysis.tokens(slot), self.vocabulary.width)
+
+    @cached_property
+    def _analysis(self) -> Analysis:
+        return Analysis(self.language, self.slots.tolist(), self.ending)
 
     def _check_open(self, slot: int) -> None:
         if not 0 <= slot < len(self.slots) or self.slots[slot] != OPEN:
@@ -79,7 +80,7 @@ class ChartCanvas:
                 ended = self.track.ended(slot)
                 return ended and (self._ended([*self.filling[:slot].tolist()]), ended)
             return None
-        if slot > length:
+        if slot > length or not self.language.spelling.data(token):
             return None
         text = self.filling[:length].tolist()
         for rest in (slot + 1, slot, slot + 2):
@@ -111,6 +112,8 @@ class ChartCanvas:
     def _repaired(self, slot: int, token: int) -> tuple[Ids, Track] | None:
         """A completion that differs where it must."""
         wanted = _changed(self.slots, slot, token)
+        if not may_be_completed(self.language, wanted, self.ending):
+            return None
         for given, limit in self._openings(wanted, slot):
             analysis = Analysis(self.language, given.tolist(), self.ending, limit)
             if analysis.completable:
@@ -142,9 +145,29 @@ class ChartCanvas:
         yield wanted, None
 
 
-def chart_canvas(language: Language, slots: Sequence[int], ending: Ending) -> ChartCanvas:
-    """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``."""
-    given = np.array(slots, np.int32)
+def may_be_completed(language: Language, slots: Ids, ending: Ending) -> bool:
+    """Could the slots be completed if there were as many tokens in each gap as one likes? What says no is cheap, and
+    nothing more is asked where the grammar has a lexer."""
+    if language.unbounded is None:
+        return True
+    segments: list[bytes | None] = [b""]
+    for token in slots.tolist():
+        if token in ending.behind:
+            break
+        if token != OPEN:
+            data = language.spelling.data(token)
+            if not data:
+                return False
+            segments = [*segments[:-1], segments[-1] + data] if segments[-1] is not None else [*segments, data]
+        elif segments[-1] is not None:
+            segments.append(None)
+    return language.unbounded.completable(segments)
+
+
+def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: Ending) -> ChartCanvas:
+    """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``, and
+    ``ValueError`` for what is no slot."""
+    given = checked_slots(slots, language.vocabulary.width)
     for limit in _limits(given, ending):
         analysis = Analysis(language, given.tolist(), ending, limit)
         if analysis.completable:
@@ -179,7 +202,7 @@ def fewest_tokens(language: Language, most: int) -> int | None:
     """The fewest tokens that a text needs; ``None`` if more than ``most``. Raises ``Undecided``."""
     size = 1
     while True:
-        analysis = Analysis(language, [OPEN] * size, Ending(frozenset((NONE,)), frozenset()))
+        analysis = Analysis(language, [OPEN] * size, Ending(language.vocabulary.eos, frozenset()))
         if analysis.completable:
             return analysis.live_ends()[0]
         if size == most:

@@ -129,7 +129,8 @@ class Lattice:
             self.number[Node(slot, point)] = len(self.nodes)
             self.nodes.append(Node(slot, point))
         if len(self.nodes) > self.limit:
-            raise Undecided(f"a chart over this canvas would have more than {self.limit:,} places")
+            hint = "commit fewer slots at once, or from left to right; or raise the limit"
+            raise Undecided("places of the chart of a canvas", len(self.nodes), self.limit, hint)
 
     # ---- backward: where what has begun can end --------------------------------------------------------------
 
