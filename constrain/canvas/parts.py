@@ -1,8 +1,8 @@
 """A grammar in the form that charts want, in which each symbol is a part of the grammar as it was written.
 
-``canvas/normal.py`` makes terminals as large as it can, for small charts. Here leaves stay terminals and each symbol has
-an expression of the grammar for what it matches, so that what a chart says can be said of the grammar
-(``canvas/quotient.py``), and the engine reads the parts as it reads the grammar.
+``canvas/normal.py`` makes terminals as large as it can, for small charts. Here leaves stay terminals, and each symbol
+has an expression of the grammar for what it matches: so what a chart says can be said of the grammar
+(``canvas/quotient.py``), whose parts the engine reads as they were written.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from constrain.ir.grammar import (
 
 
 class Parts:
-    """``expressions[x]`` is what symbol x of ``normal`` matches (and perhaps the empty text); ``rules`` are those of the
-    grammar, to which expressions refer. The first of them are leaves: ``Literal`` or ``Terminal``."""
+    """``expressions[x]`` is what symbol x of ``normal`` matches (and perhaps the empty text); ``rules`` are those of
+    the grammar, to which expressions refer. The first of them are leaves: ``Literal`` or ``Terminal``."""
 
     def __init__(self, grammar: Grammar) -> None:
         """Raises ``GrammarError`` where the grammar is not context-free, or matches nothing."""
@@ -69,7 +69,9 @@ class _Builder:
                 list(dict.fromkeys((to[a], to[b], to[c]) for a, b, c in self.pairs)),
             )
         )  # fmt: skip
-        made = normal.start < len(normal.terminals) or any(h == normal.start for h, *_ in [*normal.units, *normal.pairs])
+        made = normal.start < len(normal.terminals) or any(
+            h == normal.start for h, *_ in [*normal.units, *normal.pairs]
+        )
         if not made and not normal.accepts_empty:
             raise GrammarError(f"the grammar matches nothing: rule {start!r} has no finite text")
         return normal, [int(name) for name in normal.names]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -188,5 +189,5 @@ def _edges(dfa: ByteDfa) -> list[list[rx.Edge]]:
 
 def _ranges(row: Row) -> list[rx.Edge]:
     firsts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), 256]
-    spans = zip(firsts, firsts[1:], strict=False)
+    spans = pairwise(firsts)
     return [(low, high - 1, int(row[low])) for low, high in spans if row[low] != NOWHERE]

@@ -7,20 +7,38 @@ only if the text can end within the canvas after it, which the canvas knows exac
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from constrain.bits import from_ids
-from constrain.canvas.base import OPEN, Canvas
+from constrain.canvas.base import OPEN, Ending
+from constrain.canvas.base import Ids as Slots
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
 Ids = tuple[int, ...]
 REMEMBERED = 256  # canvases of prefixes
+Self = TypeVar("Self", bound="Canvas")
+
+
+class Canvas(Protocol):
+    """What is needed of a canvas (``canvas/base.py``)."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    @property
+    def ending(self) -> Ending: ...
+    @property
+    def slots(self) -> Slots: ...
+    def allows(self, slot: int, token: int) -> bool: ...
+    def mask(self, slot: int) -> Words: ...
+    def commit(self: Self, slot: int, token: int) -> Self: ...
 
 
 class WithinTokens:
-    """``TokenAutomaton``: the texts of a canvas whose slots are all open; states are the ids so far.
+    """``TokenAutomaton``: the texts of a canvas whose slots are all open; states are the ids so far. Tokens are counted,
+    so two spellings of the same bytes may differ in what may follow (the contract's law 2 is for automata of bytes).
 
     A text ends with one of the canvas's ends, or fills the canvas: then only an end may follow. Costs of a mask and of
     a step are those of the canvas.
@@ -77,7 +95,6 @@ class WithinTokens:
         for slot in range(known, len(state)):
             canvas = canvas.commit(slot, state[slot])
             self._canvases[state[: slot + 1]] = canvas
-        self._canvases.move_to_end(state) if state in self._canvases else None
         while len(self._canvases) > REMEMBERED:
             self._canvases.popitem(last=False)
         return canvas

@@ -65,7 +65,9 @@ def infill(
         shown = ask(_readable(given[:place]), _readable(given[place + 1 :]))
         ids = _generate(model, automaton, list(shown), vocabulary, max_new_tokens, options)
         output = read_output(automaton, ids)
-        rest = b"" if output.complete or output.accepting else gaps.closing([*given[:place], output.text, *given[place:]])
+        rest = (
+            b"" if output.complete or output.accepting else gaps.closing([*given[:place], output.text, *given[place:]])
+        )
         given[place] = output.text + rest
         fillings.append(output.text + rest)
         closed.append(rest)

@@ -32,7 +32,7 @@ FORMATS = (
            ("<file_sep>", "<fim_pad>")),
     Format("Qwen2.5-Coder, CodeGemma", ("<|fim_prefix|>", "before", "<|fim_suffix|>", "after", "<|fim_middle|>"),
            ("<|file_sep|>", "<|file_separator|>", "<|fim_pad|>", "<|repo_name|>")),
-    Format("DeepSeek-Coder", ("<｜fim▁begin｜>", "before", "<｜fim▁hole｜>", "after", "<｜fim▁end｜>")),
+    Format("DeepSeek-Coder", ("<｜fim▁begin｜>", "before", "<｜fim▁hole｜>", "after", "<｜fim▁end｜>")),  # noqa: RUF001
     Format("Codestral", ("[SUFFIX]", "after", "[PREFIX]", "before")),
 )  # fmt: skip
 
@@ -49,8 +49,8 @@ def filling_in(tokenizer: Any, form: Format | None = None) -> Prompt:
     if found is None:
         families = "; ".join(f"{form.family}: {' '.join(form.tokens)}" for form in FORMATS)
         raise ValueError(
-            f"this tokenizer has no tokens to fill in the middle ({families}). Pass prompt=continuing(tokenizer) to show "
-            "the model what is before the gap only, or a function of your own"
+            f"this tokenizer has no tokens to fill in the middle ({families}). Pass prompt=continuing(tokenizer) to "
+            "show the model what is before the gap only, or a function of your own"
         )
 
     def prompt(before: str, after: str) -> list[int]:

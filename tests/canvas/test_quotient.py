@@ -25,7 +25,10 @@ from constrain.vocab.vocabulary import Vocabulary
 
 Segments = list[bytes | None]
 PIECES = (b"a", b"b", b"c", b"ab", b"\xc3", b"\xa9", b'"')
-FILLINGS = [b"", *(b"".join(p) for n in (1, 2, 3) for p in product((b"a", b"b", b"c", b"\xc3", b"\xa9", b'"'), repeat=n))]
+FILLINGS = [
+    b"",
+    *(b"".join(p) for n in (1, 2, 3) for p in product((b"a", b"b", b"c", b"\xc3", b"\xa9", b'"'), repeat=n)),
+]
 
 
 def random_gap(rng: Random) -> tuple[bytes, Segments]:
@@ -56,20 +59,21 @@ def test_texts_of_a_gap_are_those_of_the_naive_twin(grammar: Grammar, rng: Rando
     before, after = random_gap(rng)
     gap = gap_grammar(prepared(grammar), before, after)
     for text in rng.sample(FILLINGS, 10):
-        assert accepts(gap, text) == gaps.completable(grammar, [before, text, *after]), text
+        assert gaps.completable(gap, [text]) == gaps.completable(grammar, [before, text, *after]), text
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(grammars(), randoms())
 def test_texts_of_a_gap_are_those_that_complete_the_text(grammar: Grammar, rng: Random) -> None:
     before, after = random_gap(rng)
     gap = gap_grammar(prepared(grammar), before, after)
     unbounded = Unbounded(grammar)  # of another normal form
+    members = Unbounded(gap)
     for text in rng.sample(FILLINGS, 10):
-        assert accepts(gap, text) == unbounded.completable([before, text, *after]), text
+        assert members.completable([text]) == unbounded.completable([before, text, *after]), text
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(grammars(), randoms(), vocabularies(complete=True))
 def test_masks_in_a_gap_allow_exactly_what_can_be_completed(
     grammar: Grammar, rng: Random, vocabulary: Vocabulary
@@ -96,7 +100,7 @@ def test_masks_in_a_gap_allow_exactly_what_can_be_completed(
         state, text = after_token, text + tokens[token]
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(grammars(), randoms(), vocabularies(complete=True))
 def test_the_automaton_of_a_gap_keeps_the_laws(grammar: Grammar, rng: Random, vocabulary: Vocabulary) -> None:
     before, after = random_gap(rng)
@@ -110,7 +114,7 @@ LISTS = 'root ::= "[" (item ("," item)*)? "]"\nitem ::= [0-9]+ | root | "\\"" [a
 @pytest.mark.parametrize(
     ("before", "after", "members", "others"),
     [
-        (b"[1", [b"3]"], [b"", b"2", b",2,", b",", b",[],[", b'],["x",'][:5], [b"]", b"[", b",,", b'"']),
+        (b"[1", [b"3]"], [b"", b"2", b",2,", b",", b",[],", b',"x",'], [b"]", b"[", b",,", b'"']),
         (b'["a', [b'b"]'], [b"", b"x", b'",1,"'], [b"1", b'"', b","]),
         (b"", [], [b"[]", b"[1,[2]]"], [b"", b"[", b"1"]),
         (b"[", [None, b"]"], [b"", b"1", b"[[[", b'"a'], [b"a", b","]),
