@@ -205,3 +205,9 @@ class Fragments:
         rows = [np.cumsum(cuts[:256]), *{row.tobytes(): row for row in self.rows if row is not None}.values()]
         _, representatives, classes = np.unique(np.array(rows), axis=1, return_index=True, return_inverse=True)
         return classes.ravel(), representatives
+
+
+def without_empty_text(table: ByteDfa) -> ByteDfa:
+    """The same without the empty text: a start of its own, which does not accept."""
+    later = np.where(table.step == NOWHERE, NOWHERE, table.step + 1).astype(np.int32)
+    return minimal(ByteDfa(np.vstack((later[:1], later)), np.append(False, table.accepts)))

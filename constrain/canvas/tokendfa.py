@@ -18,7 +18,7 @@ import numpy.typing as npt
 from constrain.bits import from_ids, word_count
 from constrain.canvas.base import Ending
 from constrain.canvas.bytesets import EMPTY, NOWHERE, ByteDfa, of_literal
-from constrain.canvas.normal import Normal
+from constrain.canvas.symbols import Normal
 from constrain.vocab.trie import Trie, build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
