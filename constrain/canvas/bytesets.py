@@ -14,7 +14,7 @@ import numpy.typing as npt
 from constrain.automata.wordlanguage import WordLanguage
 from constrain.canvas.spelled import Span, spellings
 from constrain.errors import LimitExceeded
-from constrain.ir.grammar import Terminal
+from constrain.ir.grammar import Encoding, Terminal
 
 Table = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -50,6 +50,7 @@ def of_terminal(terminal: Terminal) -> ByteDfa:
     first, last = parts.state(), parts.state()
     quote = of_literal(b'"' if terminal.encoding == "json" else b"")
     numbers = {(graph.start, 0): first}
+    symbols: dict[tuple[Span, ...], ByteDfa] = {}  # small, and read in many places where symbols are counted
     todo = list(numbers)
     for state, read in todo:  # grows while it is walked
         here = numbers[state, read]
@@ -58,12 +59,24 @@ def of_terminal(terminal: Terminal) -> ByteDfa:
         if read == terminal.high:
             continue
         after = read + 1 if terminal.high is not None else min(read + 1, terminal.low)
-        for low, high, target in graph.edges[state]:
+        for target in dict.fromkeys(target for _, _, target in graph.edges[state]):
             if (target, after) not in numbers:
                 numbers[target, after] = parts.state()
                 todo.append((target, after))
-            for spelling in spellings(low, high, terminal.encoding):
-                parts.spell(spelling, here, numbers[target, after])
+            ranges = tuple((low, high) for low, high, there in graph.edges[state] if there == target)
+            if ranges not in symbols:
+                symbols[ranges] = of_symbols(ranges, terminal.encoding)
+            parts.insert(symbols[ranges], here, numbers[target, after])
+    return minimal(parts.determinise(first, last))
+
+
+def of_symbols(ranges: Iterable[Span], encoding: Encoding) -> ByteDfa:
+    """One symbol of some ranges, as an encoding spells it."""
+    parts = Fragments()
+    first, last = parts.state(), parts.state()
+    for low, high in ranges:
+        for spelling in spellings(low, high, encoding):
+            parts.spell(spelling, first, last)
     return minimal(parts.determinise(first, last))
 
 
@@ -157,7 +170,10 @@ class Fragments:
     def determinise(self, start: int, end: int, limit: int = MAX_STATES) -> ByteDfa:
         """All that leads from ``start`` to ``end`` (subset construction, Rabin and Scott 1959)."""
         classes, representatives = self._byte_classes()
-        edges = [self._edges(state, representatives) for state in range(len(self.silent))]
+        covered: dict[Span, list[int]] = {}  # classes of a range of bytes
+        for span in {(low, high) for spans in self.spans for low, high, _ in spans}:
+            covered[span] = sorted(set(classes[span[0] : span[1] + 1].tolist()))
+        edges = [self._edges(state, representatives, covered) for state in range(len(self.silent))]
         first = self._closure([start])
         numbers, order = {first: 0}, [first]
         table: list[list[int]] = []
@@ -188,14 +204,15 @@ class Fragments:
                     stack.append(target)
         return frozenset(found)
 
-    def _edges(self, state: int, representatives: npt.NDArray[np.intp]) -> list[tuple[int, int]]:
+    def _edges(
+        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[Span, list[int]]
+    ) -> list[tuple[int, int]]:
         """(class of bytes, target) for each step of a state."""
         row, base = self.rows[state], self.offsets[state]
         if row is not None:
             targets = row[representatives]
             return [(int(k), base + int(targets[k])) for k in np.flatnonzero(targets != NOWHERE)]
-        spans = self.spans[state]
-        return [(k, t) for low, high, t in spans for k, byte in enumerate(representatives) if low <= byte <= high]
+        return [(k, target) for low, high, target in self.spans[state] for k in covered[low, high]]
 
     def _byte_classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """A class for each byte, and a byte for each class: bytes of a class are never told apart."""
