@@ -1,8 +1,9 @@
 """The exact canvas of any context-free grammar: a certificate, which is repaired, and a chart where that fails.
 
-A token that the certificate has is allowed. Else a completion with it is looked for by opening few slots again, those
-near it and those near the end of the text, while all others keep what they have; then more of them; at last all. The
-first success is a new certificate; that none exists is known when all open slots were open.
+A token that the certificate has is allowed. Else a completion with it is looked for, with more and more freedom: the
+token in the place of another; few slots open, those near it and near the end of the text, while all others keep what
+they have; all slots open, but most of them to simple tokens only; at last all to any. The first success is a new
+certificate; that none exists is known at the end, or when not even gaps of any length would help (``unbounded.py``).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from functools import cached_property
 import numpy as np
 
 from constrain.bits import from_ids
-from constrain.canvas.analysis import Analysis, Language, completed, end_positions, text_length
+from constrain.canvas.analysis import Analysis, Flags, Language, completed, end_positions, text_length
 from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable, checked_slots
 from constrain.canvas.track import Track, track
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
-REACH = (1, 3)  # slots that are opened on each side, before all are
+REACH = 1  # slots that are opened on each side, before all are
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class ChartCanvas:
 
     @cached_property
     def _analysis(self) -> Analysis:
-        return Analysis(self.language, self.slots.tolist(), self.ending)
+        return Analysis(self.language, self.slots, self.ending)
 
     def _check_open(self, slot: int) -> None:
         if not 0 <= slot < len(self.slots) or self.slots[slot] != OPEN:
@@ -101,7 +102,7 @@ class ChartCanvas:
 
     def _may_end_at(self, length: int) -> bool:
         """Is everything from a slot on open, an end, or padding (and an end there)?"""
-        return length in end_positions(self.slots.tolist(), self.ending)
+        return length in end_positions(self.slots, self.ending)
 
     def _ended(self, text: list[int]) -> Ids:
         """The canvas full of ``text``, an end and padding."""
@@ -114,8 +115,8 @@ class ChartCanvas:
         wanted = _changed(self.slots, slot, token)
         if not may_be_completed(self.language, wanted, self.ending):
             return None
-        for given, limit in self._openings(wanted, slot):
-            analysis = Analysis(self.language, given.tolist(), self.ending, limit)
+        for given, limit, simple in self._openings(wanted, slot):
+            analysis = Analysis(self.language, given, self.ending, limit=limit, simple=simple)
             if analysis.completable:
                 filling = _frozen(analysis.filling(self.filling))
                 return filling, self._tracked(filling)
@@ -129,20 +130,21 @@ class ChartCanvas:
         same = min(same, len(self.track.states) - 1)
         return track(self.language.automaton, filling[:length].tolist(), self.track, same)
 
-    def _openings(self, wanted: Ids, slot: int) -> Iterator[tuple[Ids, int | None]]:
-        """The canvas with more and more slots open, the others as in the certificate, and how long its text may be; at
-        last with all slots open that are."""
+    def _openings(self, wanted: Ids, slot: int) -> Iterator[tuple[Ids, int | None, Flags | None]]:
+        """The canvas with more and more freedom (slots, how long its text may be, which open slots are simple): first
+        a few slots are open, near this one and near the end; then all, but most of them simple; at last all."""
         length = len(self.track.states) - 1
-        free = np.flatnonzero(wanted == OPEN)
-        for reach in REACH:
-            limit = min(max(length, slot + 1) + reach, len(wanted))
-            near = (abs(free - slot) <= reach) | (free >= length - reach)
-            if near.all():
-                break
-            given = np.where(wanted == OPEN, self.filling, wanted)
-            given[free[near]] = OPEN
-            yield given, limit
-        yield wanted, None
+        places = np.arange(len(wanted))
+        near = (abs(places - slot) <= REACH) | (places >= length - REACH)
+        limit = min(max(length, slot + 1) + REACH, len(wanted))
+        simple = np.ones(len(wanted), np.bool_)
+        if slot <= length + REACH and not (near | (wanted != OPEN)).all():
+            frozen = np.where(near, wanted, np.where(wanted == OPEN, self.filling, wanted))
+            yield frozen, limit, simple
+            yield frozen, limit, None
+        yield wanted, None, simple
+        yield wanted, None, ~((abs(places - slot) <= REACH) | (places == len(wanted) - 1))
+        yield wanted, None, None
 
 
 def may_be_completed(language: Language, slots: Ids, ending: Ending) -> bool:
@@ -168,8 +170,9 @@ def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: E
     """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``, and
     ``ValueError`` for what is no slot."""
     given = checked_slots(slots, language.vocabulary.width)
-    for limit in _limits(given, ending):
-        analysis = Analysis(language, given.tolist(), ending, limit)
+    for limit, simple in _limits(given, ending):
+        kinds = np.full(len(given), simple)
+        analysis = Analysis(language, given, ending, limit=limit, simple=kinds)
         if analysis.completable:
             filling = _frozen(analysis.filling(given))
             text = filling[: text_length(filling, ending)].tolist()
@@ -177,14 +180,15 @@ def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: E
     raise NotCompletable(_why(language, given, ending))
 
 
-def _limits(given: Ids, ending: Ending) -> Iterator[int]:
-    """Short texts first: they have small charts."""
+def _limits(given: Ids, ending: Ending) -> Iterator[tuple[int, bool]]:
+    """How long texts may be, and whether their tokens are simple: small charts first."""
     fixed = np.flatnonzero((given != OPEN) & ~np.isin(given, list(ending.behind)))
     limit = max(int(fixed[-1]) + 1 if len(fixed) else 1, 1)
     while limit < len(given) and ending.ends:
-        yield limit
+        yield limit, True
         limit *= 2
-    yield len(given)
+    yield len(given), True
+    yield len(given), False
 
 
 def _why(language: Language, given: Ids, ending: Ending) -> str:
@@ -202,7 +206,7 @@ def fewest_tokens(language: Language, most: int) -> int | None:
     """The fewest tokens that a text needs; ``None`` if more than ``most``. Raises ``Undecided``."""
     size = 1
     while True:
-        analysis = Analysis(language, [OPEN] * size, Ending(language.vocabulary.eos, frozenset()))
+        analysis = Analysis(language, np.full(size, OPEN, np.int32), Ending(language.vocabulary.eos, frozenset()))
         if analysis.completable:
             return analysis.live_ends()[0]
         if size == most:
