@@ -1,0 +1,157 @@
+"""Train the two small masked-diffusion models of the demo anew.
+
+    pip download --no-deps -d wheels rxnfp==0.1.0 molsets==0.3.1
+    python -m examples.diffusion.train smiles --wheels wheels
+    python -m examples.diffusion.train texts
+
+One thread, a quarter of an hour of its time each. Weights are saved every minute, in float16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import BertConfig, BertForMaskedLM
+
+from examples.diffusion import molecules, texts
+from examples.diffusion.training import Plan, Task, train
+
+MODELS = Path(__file__).parent / "models"
+LAYERS = 6  # of rxnfp's twelve
+SMILES = Plan(seconds=600, steps=10**9, batch=16, rate=5e-4)
+TEXTS = Plan(seconds=540, steps=10**9, batch=16, rate=1e-3)
+PAIRS = 30_000  # of each kind of text; in a quarter of an hour nearly all are seen once
+
+
+def smiles_model(wheels: Path) -> BertForMaskedLM:
+    """The lower half of rxnfp's BERT: half the size, twice as fast, and as good after so short a training. It is
+    told what its mask and end are and how long its canvas is.
+    """
+    settings, weights = molecules.pretrained(wheels)
+    ids = {name: i for i, name in enumerate(molecules.names(wheels))}
+    kept = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "hidden_act")
+    config = BertConfig(
+        **{key: settings[key] for key in kept},
+        num_hidden_layers=LAYERS,
+        max_position_embeddings=1 + molecules.CANVAS,
+        layer_norm_eps=settings["layer_norm_eps"],
+        hidden_dropout_prob=0.0,  # so short a training does not overfit
+        attention_probs_dropout_prob=0.0,
+        bos_token_id=ids["[CLS]"],
+        mask_token_id=ids["[MASK]"],
+        eos_token_id=ids["[SEP]"],
+        pad_token_id=ids["[SEP]"],
+        prompt=1,
+        canvas=molecules.CANVAS,
+    )
+    model = learning_ends(BertForMaskedLM(config))
+    places = "bert.embeddings.position_embeddings.weight"
+    weights[places] = weights[places][: config.max_position_embeddings]
+    missing = model.load_state_dict(weights, strict=False).missing_keys
+    if missing != ["cls.predictions.decoder.bias"]:  # the same parameter as cls.predictions.bias
+        raise ValueError(f"rxnfp's weights lack {missing}: is it version 0.1.0?")
+    return model
+
+
+def train_smiles(wheels: Path, out: Path, plan: Plan, seed: int) -> None:
+    """Fine-tune on the molecules that MOSES trains with."""
+    model = smiles_model(wheels)
+    names = molecules.names(wheels)
+    ids = {name: i for i, name in enumerate(names)}
+    rows = molecules.rows_of(molecules.smiles(wheels), ids, model.config.bos_token_id, model.config.eos_token_id)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "vocab.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    train(model, [Task(rows, 1)], model.config.mask_token_id, plan, seed, reporter(model, out))
+    save(model, out)
+
+
+def texts_model(mask: int, end: int) -> BertForMaskedLM:
+    """A small BERT with random weights: 1.8 million."""
+    model = BertForMaskedLM(
+        BertConfig(
+            vocab_size=texts.VOCABULARY,
+            hidden_size=192,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            intermediate_size=512,
+            max_position_embeddings=texts.PROMPT + texts.CANVAS,
+            type_vocab_size=1,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            bos_token_id=None,
+            mask_token_id=mask,
+            eos_token_id=end,
+            pad_token_id=end,
+            prompt=texts.PROMPT,
+            canvas=texts.CANVAS,
+        )
+    )
+    return learning_ends(model)
+
+
+def learning_ends(model: BertForMaskedLM) -> BertForMaskedLM:
+    """The end fills canvases and is told as padding, but unlike padding it is read: its embedding must be learned."""
+    model.bert.embeddings.word_embeddings.padding_idx = None
+    return model
+
+
+def train_texts(out: Path, plan: Plan, seed: int) -> None:
+    """A tokenizer and a model for both kinds of texts, by turns."""
+    pairs = [texts.training_pairs(task, PAIRS) for task in texts.SOURCES]
+    tokenizer = texts.train_tokenizer(text for some in pairs for pair in some for text in pair)
+    mask, end = tokenizer.token_to_id(texts.MASK), tokenizer.token_to_id(texts.END)
+    model = texts_model(mask, end)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(out / "tokenizer.json"))
+    train(model, [Task(texts.rows_of(tokenizer, some), texts.PROMPT) for some in pairs], mask, plan, seed, reporter(model, out))
+    save(model, out)
+
+
+def save(model: BertForMaskedLM, out: Path) -> None:
+    """Configuration and weights, in float16."""
+    copy.deepcopy(model).half().save_pretrained(out)
+
+
+def reporter(model: BertForMaskedLM, out: Path) -> Callable[[int, float, float], None]:
+    """Says once a minute how it goes, and saves the weights."""
+    said = time.monotonic()
+
+    def report(step: int, seconds: float, loss: float) -> None:
+        nonlocal said
+        if time.monotonic() - said >= 60:
+            said = time.monotonic()
+            print(f"{seconds:6.0f} s, step {step}: {loss:.3f} nats a masked slot", flush=True)
+            save(model, out)
+
+    return report
+
+
+def main(arguments: list[str]) -> None:
+    """Read the arguments, train, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=["smiles", "texts"])
+    parser.add_argument("--wheels", type=Path, default=Path("wheels"), help="folder of the wheels of rxnfp and molsets")
+    parser.add_argument("--out", type=Path, help=f"where to save (default: {MODELS.name}/MODEL beside this script)")
+    parser.add_argument("--seconds", type=float, help="processor time to train (default: as the shipped model)")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    torch.manual_seed(given.seed)
+    out = given.out or MODELS / given.model
+    plan = SMILES if given.model == "smiles" else TEXTS
+    if given.seconds is not None:
+        plan = plan._replace(seconds=given.seconds)
+    if given.model == "smiles":
+        train_smiles(given.wheels, out, plan, given.seed)
+    else:
+        train_texts(out, plan, given.seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
