@@ -49,6 +49,10 @@ class NotCompletable(ConstrainError):
     """No text of the grammar fits: into so few slots, or around what is fixed."""
 
 
+class Undecided(ConstrainError):
+    """Whether it is allowed was not found out within the limit that was set. The canvas is as good as before."""
+
+
 class Canvas(Protocol):
     """What samplers ask of a canvas. ``n`` slots; ``width`` ids in a row of scores (the vocabulary's width)."""
 
@@ -64,13 +68,17 @@ class Canvas(Protocol):
         """(n,) int32, read-only: the certificate. It agrees with ``slots``."""
 
     def allows(self, slot: int, token: int) -> bool:
-        """Is there a completion with ``token`` in the open ``slot``? Exact."""
+        """Is there a completion with ``token`` in the open ``slot``? Exact, or ``Undecided`` is raised."""
 
     def mask(self, slot: int) -> Words:
-        """(vocabulary.words,) int32, bits LSB first, the caller's: all that ``allows`` allows in the open ``slot``."""
+        """(vocabulary.words,) int32, bits LSB first, the caller's: all that ``allows`` allows in the open ``slot``.
+
+        Raises ``Undecided``.
+        """
 
     def commit(self: Self, slot: int, token: int) -> Self:
-        """The canvas with ``token`` in the open ``slot``. Raises ``NotCompletable`` if it is not allowed."""
+        """The canvas with ``token`` in the open ``slot``. Raises ``NotCompletable`` if it is not allowed, and
+        ``Undecided``."""
 
     def best(self, scores: Scores) -> Ids:
         """(n,) int32: a completion with the greatest sum of ``scores`` (n, width; logarithms, -inf for never)."""

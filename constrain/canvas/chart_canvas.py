@@ -1,84 +1,198 @@
-"""The exact canvas of any context-free grammar: a chart over all slots."""
+"""The exact canvas of any context-free grammar: a certificate, which is repaired, and a chart where that fails.
+
+A token that the certificate has is allowed. Else a completion with it is looked for by opening few slots again, those
+near it and those near the end of the text, while all others keep what they have; then more of them; at last all. The
+first success is a new certificate; that none exists is known when all open slots were open.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from constrain.canvas.alive import Alive
-from constrain.canvas.base import OPEN, Ending
-from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
-from constrain.canvas.lattice import Lattice, OpenSlot, Slot, TokenSlot
-from constrain.canvas.normal import Normal, normal_form
-from constrain.canvas.spelling import Spelling
-from constrain.ir.grammar import Grammar
+from constrain.canvas.analysis import Analysis, Language, completed, end_positions, text_length
+from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable
+from constrain.canvas.spelling import NONE
+from constrain.canvas.track import Track, track
+from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
-
-class Language:
-    """A grammar over a vocabulary, prepared for canvases. Shared by all of them; not thread-safe."""
-
-    def __init__(self, grammar: Grammar | Normal, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self.normal = grammar if isinstance(grammar, Normal) else normal_form(grammar, lexed=True)
-        self.rules = Rules(self.normal)
-        self.spelling = Spelling(self.normal, vocabulary)
-        self.open = OpenSlot(self.spelling)
-
-    def slot(self, token: int) -> Slot:
-        """What stands in a slot with this id."""
-        return self.open if token == OPEN else TokenSlot(self.spelling, token)
+REACH = (1, 3)  # slots that are opened on each side, before all are
 
 
-class Analysis:
-    """Everything about one canvas at once: can it be completed, with what, and what may stand in each open slot."""
+@dataclass(frozen=True, eq=False)
+class ChartCanvas:
+    """``Canvas`` by charts. Make the first one with ``chart_canvas``."""
 
-    def __init__(self, language: Language, slots: Sequence[int], ending: Ending) -> None:
-        self.language, self.given, self.ending = language, slots, ending
-        self.positions = end_positions(slots, ending)
-        length = max(self.positions, default=0)
-        self.lattice = Lattice(language.spelling, [language.slot(token) for token in slots[:length]])
-        self.chart = self._chart()
-        self.starts = self.lattice.starts
-        self.ends = self.lattice.end_nodes(self.positions)
-        self.empty_ends = sorted(set(self.starts).intersection(self.ends))  # of texts without terminals
-        row = row_of(self.ends, self.chart.rows.shape[1])
-        self.completable = outside(self.chart, self.starts, row) or bool(self.empty_ends)
+    language: Language
+    ending: Ending
+    slots: Ids
+    filling: Ids
+    track: Track
 
-    def _chart(self) -> Chart:
-        nodes = len(self.lattice.nodes)
-        words = words_for(nodes)
-        rows = {
-            key: np.frombuffer(row.to_bytes(4 * words, "little"), np.int32) for key, row in self.lattice.leaves.items()
-        }
-        return inside(self.language.rules, nodes, rows)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the ids stand for."""
+        return self.language.vocabulary
 
-    def spans(self) -> Iterator[tuple[int, int]]:
-        """Pairs of a start and an end between which a text lies."""
-        for begin in self.starts:
-            row = self.chart.row(self.language.rules.start, begin)
-            if row is not None:
-                yield from ((begin, end) for end in sorted(set(nodes_of(row)).intersection(self.ends)))
+    def allows(self, slot: int, token: int) -> bool:
+        """Is there a completion with ``token`` in the open ``slot``? Raises ``Undecided`` if the chart is too large."""
+        return self._with(slot, token) is not None
 
-    def alive(self) -> Alive:
-        """What completions use."""
-        return Alive(self.lattice, self.chart, {begin for begin, _ in self.spans()}.union(self.empty_ends))
+    def commit(self, slot: int, token: int) -> ChartCanvas:
+        """The canvas with ``token`` in the open ``slot``. Raises ``NotCompletable``, ``Undecided``."""
+        found = self._with(slot, token)
+        if found is None:
+            what = self.vocabulary.describe(token)
+            raise NotCompletable(f"no text of the grammar has {what} in slot {slot} of this canvas")
+        return replace(self, slots=_changed(self.slots, slot, token), filling=found[0], track=found[1])
 
-    def live_ends(self) -> list[int]:
-        """How many tokens the text may have."""
-        ends = {end for _, end in self.spans()}.union(self.empty_ends)
-        return sorted({self.lattice.nodes[end].slot for end in ends})
+    def mask(self, slot: int) -> Words:
+        """(vocabulary.words,) int32: all ids that are allowed in the open ``slot``. Raises ``Undecided``."""
+        self._check_open(slot)
+        analysis = Analysis(self.language, self.slots.tolist(), self.ending)
+        ids = analysis.tokens(slot)
+        bits = np.zeros(32 * self.vocabulary.words, np.uint8)
+        bits[ids] = 1
+        return np.packbits(bits, bitorder="little").view(np.int32)
+
+    def _check_open(self, slot: int) -> None:
+        if not 0 <= slot < len(self.slots) or self.slots[slot] != OPEN:
+            raise ValueError(f"slot {slot} is not an open slot of this canvas of {len(self.slots)}")
+
+    def _with(self, slot: int, token: int) -> tuple[Ids, Track] | None:
+        """A completion with ``token`` in ``slot``, and its track; ``None`` if there is none."""
+        self._check_open(slot)
+        if self.filling[slot] == token:
+            return self.filling, self.track
+        return self._exchanged(slot, token) or self._repaired(slot, token)
+
+    def _exchanged(self, slot: int, token: int) -> tuple[Ids, Track] | None:
+        """A completion in which the token takes the place of another, is put in, or ends the text."""
+        length = len(self.track.states) - 1
+        if token in self.ending.behind:
+            if slot > length:
+                return _changed(self.filling, slot, token), self.track
+            if token in self.ending.ends and slot < length and self._may_end_at(slot):
+                ended = self.track.ended(slot)
+                return ended and (self._ended([*self.filling[:slot].tolist()]), ended)
+            return None
+        if slot > length:
+            return None
+        text = self.filling[:length].tolist()
+        for rest in (slot + 1, slot, slot + 2):
+            size = slot + 1 + max(length - rest, 0)
+            if size == length or (rest <= length and self._may_move(slot, size)):
+                other = self.track.spliced(text, slot, token, rest)
+                if other is not None:
+                    return self._ended([*text[:slot], token, *text[rest:]]), other
+        return None
+
+    def _may_move(self, slot: int, length: int) -> bool:
+        """May what is behind ``slot`` be written anew, so that there are ``length`` tokens?"""
+        return (
+            length <= len(self.slots)
+            and bool((self.slots[slot + 1 : length] == OPEN).all())
+            and (self._may_end_at(length))
+        )
+
+    def _may_end_at(self, length: int) -> bool:
+        """Is everything from a slot on open, an end, or padding (and an end there)?"""
+        return length in end_positions(self.slots.tolist(), self.ending)
+
+    def _ended(self, text: list[int]) -> Ids:
+        """The canvas full of ``text``, an end and padding."""
+        given = self.slots.copy()
+        given[: len(text)] = text
+        return _frozen(completed(given, len(text), self.ending))
+
+    def _repaired(self, slot: int, token: int) -> tuple[Ids, Track] | None:
+        """A completion that differs where it must."""
+        wanted = _changed(self.slots, slot, token)
+        for given, limit in self._openings(wanted, slot):
+            analysis = Analysis(self.language, given.tolist(), self.ending, limit)
+            if analysis.completable:
+                filling = _frozen(analysis.filling(self.filling))
+                return filling, self._tracked(filling)
+        return None
+
+    def _tracked(self, filling: Ids) -> Track:
+        """The track of a completion; what is as it was before is kept."""
+        length = text_length(filling, self.ending)
+        differing = np.flatnonzero(filling[:length] != self.filling[:length])
+        same = int(differing[0]) if len(differing) else length
+        same = min(same, len(self.track.states) - 1)
+        return track(self.language.automaton, filling[:length].tolist(), self.track, same)
+
+    def _openings(self, wanted: Ids, slot: int) -> Iterator[tuple[Ids, int | None]]:
+        """The canvas with more and more slots open, the others as in the certificate, and how long its text may be; at
+        last with all slots open that are."""
+        length = len(self.track.states) - 1
+        free = np.flatnonzero(wanted == OPEN)
+        for reach in REACH:
+            limit = min(max(length, slot + 1) + reach, len(wanted))
+            near = (abs(free - slot) <= reach) | (free >= length - reach)
+            if near.all():
+                break
+            given = np.where(wanted == OPEN, self.filling, wanted)
+            given[free[near]] = OPEN
+            yield given, limit
+        yield wanted, None
 
 
-def end_positions(slots: Sequence[int], ending: Ending) -> list[int]:
-    """How many tokens the text may have: all behind it is open, ends or padding, and an end comes first."""
-    n = len(slots)
-    found = [] if ending.required else [n]
-    behind = bool(ending.ends)  # may all behind here be ends or padding?
-    for k in range(n - 1, -1, -1):
-        if behind and (slots[k] == OPEN or slots[k] in ending.ends):
-            found.append(k)
-        behind = behind and (slots[k] == OPEN or slots[k] in ending.behind)
-    first = next((k for k in range(n) if slots[k] in ending.behind), n)
-    return [k for k in reversed(found) if k <= first]
+def chart_canvas(language: Language, slots: Sequence[int], ending: Ending) -> ChartCanvas:
+    """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``."""
+    given = np.array(slots, np.int32)
+    for limit in _limits(given, ending):
+        analysis = Analysis(language, given.tolist(), ending, limit)
+        if analysis.completable:
+            filling = _frozen(analysis.filling(given))
+            text = filling[: text_length(filling, ending)].tolist()
+            return ChartCanvas(language, ending, _frozen(given), filling, track(language.automaton, text))
+    raise NotCompletable(_why(language, given, ending))
+
+
+def _limits(given: Ids, ending: Ending) -> Iterator[int]:
+    """Short texts first: they have small charts."""
+    fixed = np.flatnonzero((given != OPEN) & ~np.isin(given, list(ending.behind)))
+    limit = max(int(fixed[-1]) + 1 if len(fixed) else 1, 1)
+    while limit < len(given) and ending.ends:
+        yield limit
+        limit *= 2
+    yield len(given)
+
+
+def _why(language: Language, given: Ids, ending: Ending) -> str:
+    """What to say of a canvas that has no completion."""
+    n = len(given)
+    if (given != OPEN).any():
+        return f"no text of the grammar fits into {n} slots around what is fixed"
+    fewest = fewest_tokens(language, 4 * n + 64)
+    if fewest is None:
+        return f"no text of the grammar fits into {n} slots"
+    return f"no text of the grammar fits into {n} slots: this grammar needs at least {fewest} tokens"
+
+
+def fewest_tokens(language: Language, most: int) -> int | None:
+    """The fewest tokens that a text needs; ``None`` if more than ``most``. Raises ``Undecided``."""
+    size = 1
+    while True:
+        analysis = Analysis(language, [OPEN] * size, Ending(frozenset((NONE,)), frozenset()))
+        if analysis.completable:
+            return analysis.live_ends()[0]
+        if size == most:
+            return None
+        size = min(2 * size, most)
+
+
+def _changed(ids: Ids, slot: int, token: int) -> Ids:
+    changed = ids.copy()
+    changed[slot] = token
+    return _frozen(changed)
+
+
+def _frozen(ids: Ids) -> Ids:
+    ids.flags.writeable = False
+    return ids

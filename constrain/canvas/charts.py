@@ -64,6 +64,11 @@ class Chart:
         found: Row = self.rows[number]
         return found
 
+    def has(self, symbol: int, begin: int, end: int) -> bool:
+        """Can ``symbol`` lie between these nodes?"""
+        number = int(self.numbers[symbol, begin])
+        return number != NO_ROW and bool(self.rows[number, end >> 5] >> (end & 31) & 1)
+
     def alive_row(self, symbol: int, node: int) -> Row | None:
         """Those ends that are part of a whole text."""
         number = int(self.numbers[symbol, node])
@@ -84,7 +89,14 @@ def inside(rules: Rules, nodes: int, leaves: Mapping[tuple[int, int], Row]) -> C
     for number, ((terminal, node), row) in enumerate(leaves.items()):
         numbers[terminal, node] = number
         rows[number] = row
-    state = np.array([nodes - 1, len(leaves), len(rows)], np.int64)
+    return close(rules, numbers, rows, len(leaves))
+
+
+def close(rules: Rules, numbers: Numbers, rows: Row, used: int) -> Chart:
+    """``inside``, where the rows of terminals are there already: ``numbers`` (symbols, nodes), the first ``used`` of
+    ``rows`` (room, words). Both are overwritten; all other rows have to be zero."""
+    nodes, words = numbers.shape[1], rows.shape[1]
+    state = np.array([nodes - 1, used, len(rows)], np.int64)
     scratch = _scratch(rules.symbols, words)
     while close_inside(nodes, words, rules.symbols, *rules.unit_of, *rules.left_of, *rules.right_of,
                        numbers.reshape(-1), rows.reshape(-1), *scratch, state):  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from constrain.canvas.charts import Chart
 from constrain.canvas.lattice import Lattice
-from constrain.canvas.spelling import NONE
+from constrain.canvas.spelling import NONE, Effect, Rest
 from constrain.canvas.ways import BLANK
 from constrain.kernels.chart import derive
 
@@ -31,6 +31,16 @@ class Need(NamedTuple):
     terminal: int
     target: int
     point: int
+
+    def is_met_by(self, effect: Effect) -> bool:
+        """Does a token do it that has this effect in the state?"""
+        return effect.state == self.target if self.target != NONE else self.point in effect.points
+
+    def is_begun_by(self, rest: Rest) -> bool:
+        """Does a token do it that does this in the context?"""
+        if self.target != NONE:
+            return (self.terminal, self.target) in rest.opens
+        return (self.terminal, self.point) in rest.ends
 
 
 def derivation(chart: Chart, terminals: int, begin: int, end: int) -> list[Leaf]:

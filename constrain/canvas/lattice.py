@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from constrain.canvas.base import Undecided
 from constrain.canvas.spelling import NONE, Effect, Rest, Spelling
 from constrain.canvas.ways import BLANK
 
@@ -82,8 +83,9 @@ class Lattice:
     ``leaves[t, v]``    where one can be behind terminal t when it begins at node v
     """
 
-    def __init__(self, spelling: Spelling, slots: Sequence[Slot]) -> None:
-        self.spelling, self.slots = spelling, slots
+    def __init__(self, spelling: Spelling, slots: Sequence[Slot], limit: int) -> None:
+        """Raises ``Undecided`` above ``limit`` nodes."""
+        self.spelling, self.slots, self.limit = spelling, slots, limit
         self.nodes: list[Node] = []
         self.number: dict[Node, int] = {}
         self.states: list[set[int]] = [set() for _ in range(len(slots) + 1)]
@@ -126,6 +128,8 @@ class Lattice:
         for point in points:
             self.number[Node(slot, point)] = len(self.nodes)
             self.nodes.append(Node(slot, point))
+        if len(self.nodes) > self.limit:
+            raise Undecided(f"a chart over this canvas would have more than {self.limit:,} places")
 
     # ---- backward: where what has begun can end --------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class Normal:
     """Symbols are numbers: terminals first, then nonterminals. Rules A -> B and A -> B C are tuples.
 
     ``terminals[t]`` accepts no empty text and is not empty; it stands alone, or, where there is a ``lexing``, is what
-    that reads as token ``tokens[t]``, context by context. ``start`` may be a terminal. ``names`` are for messages.
+    that reads as one of ``tokens[t]``, context by context. ``start`` may be a terminal. ``names`` are for messages.
     """
 
     terminals: list[ByteDfa]
@@ -53,7 +53,7 @@ class Normal:
     units: list[tuple[int, int]] = field(default_factory=list)
     pairs: list[tuple[int, int, int]] = field(default_factory=list)
     lexing: Lexing | None = None
-    tokens: list[int] = field(default_factory=list)
+    tokens: list[tuple[int, ...]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -129,7 +129,8 @@ class _Builder:
     def build(self, start: str) -> Normal:
         self._rule(start)
         normal = _without_empty(self.productions, self.terminals, self.names, start)
-        return _pruned(replace(normal, lexing=self.lexing, tokens=list(self.tokens)))
+        tokens: list[tuple[int, ...]] = [(token,) for token in self.tokens]
+        return _merged(_pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
 
     # ---- regular parts ---------------------------------------------------------------------------------------
 
@@ -468,3 +469,51 @@ def _pruned(normal: Normal) -> Normal:
         units=[(to[a], to[b]) for a, b in units if a in to],
         pairs=[(to[a], to[b], to[c]) for a, b, c in pairs if a in to],
     )
+
+
+def _merged(normal: Normal) -> Normal:
+    """Symbols that occur in the same places become one, so often as there are any: ``+`` and ``-`` mostly do.
+
+    What one of them matches the others may match there, too, so that one symbol for all changes nothing. Terminals
+    and other symbols are kept apart.
+    """
+    while True:
+        places: dict[int, list[tuple[int, int, int]]] = {symbol: [] for symbol in range(normal.symbols)}
+        for head, below in normal.units:
+            places[below].append((head, 0, 0))
+        for head, left, right in normal.pairs:
+            places[left].append((head, 1, right))
+            places[right].append((head, 2, left))
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for symbol, where in places.items():
+            alone = symbol if symbol == normal.start or any(symbol in (a, c) for a, _, c in where) else NOWHERE
+            groups.setdefault((symbol < normal.count, alone, frozenset(where)), []).append(symbol)
+        if len(groups) == normal.symbols:
+            return normal
+        normal = _renamed(normal, sorted(groups.values()))
+
+
+def _renamed(normal: Normal, groups: list[list[int]]) -> Normal:
+    """Each group of symbols as one."""
+    to = {old: new for new, group in enumerate(groups) for old in group}
+    terminals = [group for group in groups if group[0] < normal.count]
+    return replace(
+        normal,
+        terminals=[_union([normal.terminals[t] for t in group]) for group in terminals if not normal.lexing],
+        tokens=[tuple(k for t in group for k in normal.tokens[t]) for group in terminals if normal.lexing],
+        names=[" | ".join(dict.fromkeys(normal.names[x] for x in group)) for group in groups],
+        start=to[normal.start],
+        units=[*dict.fromkeys((to[a], to[b]) for a, b in normal.units if to[a] != to[b])],
+        pairs=[*dict.fromkeys((to[a], to[b], to[c]) for a, b, c in normal.pairs)],
+    )
+
+
+def _union(tables: list[ByteDfa]) -> ByteDfa:
+    """All that any of the automata accepts."""
+    if len(tables) == 1:
+        return tables[0]
+    parts = Fragments()
+    first, last = parts.state(), parts.state()
+    for table in tables:
+        parts.insert(table, first, last)
+    return minimal(parts.determinise(first, last))

@@ -82,8 +82,8 @@ class Spelling:
         self._classes: dict[Rest, int] = {}
         self.rests: list[Rest] = []
         self._points: dict[tuple[int, bytes], int] = {}
-        self._lexemes = _Subsets(self, chained=False)
-        self._texts = _Subsets(self, chained=True)
+        self._lexemes = _Subsets(self)
+        self._below: dict[tuple[int, int], Ids] = {}
         self._choices: dict[int, Choices] = {}
         self._starts: dict[int, Starts] = {}
         self._effects: dict[tuple[int, int], Effect] = {}
@@ -222,7 +222,12 @@ class Spelling:
             depth = int(trie.depth[node])
             data = (self.vocabulary.tokens[token] for token in trie.trie.ids[first:last].tolist())
             return np.array([self.point(context, rest[depth:]) for rest in data if rest is not None], np.int32)
-        lexemes = self._lexemes
+        if (node, context) not in self._below:
+            self._below[node, context] = self._find_points_below(node, context)
+        return self._below[node, context]
+
+    def _find_points_below(self, node: int, context: int) -> Ids:
+        trie, lexemes = self.trie, self._lexemes
         start = lexemes.start(context)
         nodes = trie.walk(node, start, 0, lexemes.table)
         states = trie.states[nodes].copy()
@@ -239,6 +244,11 @@ class Spelling:
         opens = frozenset() if subset == NONE else self._lexemes.opens[subset]
         height = max((1 + self._height(point) for _, point in ends), default=0)
         return self._number(Rest(ends, opens, height))
+
+    def _begins(self, context: int) -> npt.NDArray[np.bool_]:
+        """(256,) the bytes with which something can begin in ``context``."""
+        found: npt.NDArray[np.bool_] = (self.step[list(self.first_states[context])] != self.dead).any(axis=0)
+        return found
 
     def _meanings(
         self, top: int, nodes: Ids, states: Ids, ended: Callable[[int], tuple[tuple[int, int], ...]]
@@ -264,9 +274,7 @@ class Spelling:
         keys[places - begin] = of_state[which.ravel()][owners]
         for k, state in enumerate(distinct.tolist()):
             for symbol, context in ended(state):
-                start = self._texts.start(context)
-                alive = self._texts.table[start] != 0
-                for node in trie.with_child(nodes[which.ravel() == k], alive).tolist():
+                for node in trie.with_child(nodes[which.ravel() == k], self._begins(context)).tolist():
                     first, last = trie.range(node)
                     first += trie.ends_at(node)
                     points = self._points_below(node, context)[trie.ends_at(node) :]
@@ -279,13 +287,11 @@ class Spelling:
 
 
 class _Subsets:
-    """Sets of states of terminals as states of one deterministic automaton, explored from where they are asked for.
+    """Sets of states, those of terminals that may be read from one place, as states of one deterministic automaton;
+    explored from where they are asked for."""
 
-    ``chained``: behind the end of a terminal those that may follow begin, so it lives as long as any spelling does.
-    """
-
-    def __init__(self, spelling: Spelling, *, chained: bool) -> None:
-        self.spelling, self.chained = spelling, chained
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
         self.numbers: dict[frozenset[int], int] = {frozenset(): 0}  # number 0 is dead
         self.members: list[frozenset[int]] = [frozenset()]
         self.rows: list[list[int]] = [[0] * 256]
@@ -300,9 +306,10 @@ class _Subsets:
         while len(self.rows) < len(self.members):
             self._explore(self.members[len(self.rows)])
             if len(self.rows) > MAX_SUBSETS:
-                raise LimitExceeded("states of terminals that follow one another", len(self.rows), MAX_SUBSETS)
-        if len(self.table) < len(self.rows):
-            self.table = np.array(self.rows, np.int32)
+                raise LimitExceeded("states of terminals that are read together", len(self.rows), MAX_SUBSETS)
+        known = len(self.table)
+        if known < len(self.rows):
+            self.table = np.vstack((self.table, np.array(self.rows[known:], np.int32)))
         return number
 
     def _explore(self, subset: frozenset[int]) -> None:
@@ -315,12 +322,7 @@ class _Subsets:
         self.opens.append(frozenset((spelling.symbol[s], s) for s in subset if spelling.goes_on[s]))
 
     def _number(self, states: Iterable[int]) -> int:
-        subset = set(states) - {self.spelling.dead}
-        if self.chained:
-            spelling = self.spelling
-            for context in {spelling.after[s] for s in subset if spelling.accepts[s]}:
-                subset.update(spelling.first_states[context])
-        key = frozenset(subset)
+        key = frozenset(states) - {self.spelling.dead}
         number = self.numbers.setdefault(key, len(self.members))
         if number == len(self.members):
             self.members.append(key)
@@ -380,7 +382,7 @@ class _Walker:
     def with_child(self, nodes: npt.NDArray[np.int32], alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Those nodes that have a child on an edge with a byte that is ``alive``."""
         kids, owners = self._kids(nodes)
-        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]  # type: ignore[no-any-return]
+        return nodes[np.unique(owners[alive[self.trie.byte[kids]]])]
 
 
 def _gathered(first: Ids, values: Ids, keys: npt.NDArray[np.int32]) -> tuple[Ids, npt.NDArray[np.int64]]:

@@ -7,13 +7,13 @@ be told apart here need not be tried on canvases.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from constrain.canvas.bytesets import ByteDfa
 from constrain.canvas.normal import Normal, table_of
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Expr
-from constrain.ir.lexing import Lexing
 from constrain.ir.lexing import Way as LexedWay
 
 BLANK = -1  # what may be skipped, as a terminal
@@ -37,7 +37,7 @@ class Way(NamedTuple):
 
 
 class Ways:
-    """``contexts[0]`` is the beginning; ``of[c]`` are the ways in context c, blanks too, and ``tables`` their automata."""
+    """``contexts[0]`` is the beginning; ``of[c]`` are the ways in context c, blanks too; ``tables``: their automata."""
 
     def __init__(self, normal: Normal) -> None:
         """Raises ``LimitExceeded`` where a lexer has too many contexts."""
@@ -53,6 +53,23 @@ class Ways:
             self.of.append(tuple(dict.fromkeys(self._ways(context))))
             if len(self.contexts) > MAX_CONTEXTS:
                 raise LimitExceeded("contexts of a lexer on a canvas", len(self.contexts), MAX_CONTEXTS)
+        self._merge()
+
+    def _merge(self) -> None:
+        """Contexts that allow the same, and then lead to contexts that do, become one (Moore 1956)."""
+        facts = [(self.may_end(k), frozenset((w.symbol, w.table) for w in ways)) for k, ways in enumerate(self.of)]
+        classes = _numbered(facts)
+        while True:
+            finer = _numbered(
+                [(classes[k], frozenset((w.symbol, w.table, classes[w.after]) for w in ways))
+                 for k, ways in enumerate(self.of)]
+            )  # fmt: skip
+            if max(finer) == max(classes):
+                break
+            classes = finer
+        members = [classes.index(k) for k in range(max(classes) + 1)]
+        self.contexts = [self.contexts[k] for k in members]
+        self.of = [tuple(dict.fromkeys(w._replace(after=classes[w.after]) for w in self.of[k])) for k in members]
 
     def may_end(self, context: int) -> bool:
         """Can the text end here, for rules and lexer?"""
@@ -70,12 +87,13 @@ class Ways:
             return [Way(t, t, self._behind(0, t)) for t in sorted(context.terminals)]
         found = []
         for terminal in sorted(context.terminals):
-            for way in self.lexing.ways(context.scan, self.normal.tokens[terminal]):
-                table = self._table(way, self.lexing)
-                if table is not None:
-                    found.append(Way(terminal, table, self._behind(way.after, terminal)))
+            for token in self.normal.tokens[terminal]:
+                for way in self.lexing.ways(context.scan, token):
+                    table = self._table(way)
+                    if table is not None:
+                        found.append(Way(terminal, table, self._behind(way.after, terminal)))
         for way in self.lexing.blanks(context.scan):
-            table = self._table(way, self.lexing)
+            table = self._table(way)
             if table is not None:
                 found.append(Way(BLANK, table, self._number(context._replace(scan=way.after))))
         return found
@@ -83,7 +101,7 @@ class Ways:
     def _behind(self, scan: int, terminal: int) -> int:
         return self._number(Context(scan, frozenset(self._follow[terminal]), terminal in self._final))
 
-    def _table(self, way: LexedWay, lexing: Lexing) -> int | None:
+    def _table(self, way: LexedWay) -> int | None:
         """The number of an automaton; ``None`` where it matches nothing."""
         if way.body is None:
             return None
@@ -93,6 +111,12 @@ class Ways:
             known = self._bodies[id(way.body)] = way.body, len(self.tables)
             self.tables.append(table)
         return None if self.tables[known[1]].is_empty else known[1]
+
+
+def _numbered(values: Sequence[Hashable]) -> list[int]:
+    """A number for each value, the same for equal ones, in the order in which they are met."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(value, len(numbers)) for value in values]
 
 
 def first_and_follow(normal: Normal) -> tuple[set[int], list[set[int]], set[int]]:
