@@ -18,11 +18,11 @@ DIETS = ("vegan", "vegetarian", "halal", "kosher", "gluten-free")
 SCHEMA = {
     "type": "object",
     "properties": {
-        "place": {"type": "string", "maxLength": 24},
+        "place": {"type": "string", "pattern": "^[A-Z][a-z]+( [A-Z][a-z]+)*$"},
         "people": {"type": "integer", "minimum": 1, "maximum": 20},
         "day": {"enum": list(DAYS)},
         "time": {"type": "string", "pattern": "^(1[0-9]|2[0-3]):(00|15|30|45)$"},
-        "name": {"type": "string", "maxLength": 16},
+        "name": {"type": "string", "pattern": "^[A-Z][a-z]+$"},
         "outside": {"type": "boolean"},
         "diet": {"type": "array", "items": {"enum": list(DIETS)}, "minItems": 1, "maxItems": 2},
     },

@@ -15,8 +15,16 @@ from pathlib import Path
 
 import torch
 
-from constrain.canvas import Canvas, canvas
-from constrain.diffusion import FreeCanvas, Options, Sampler, State, read
+from constrain.canvas.base import OPEN, Canvas, ending_of
+from constrain.canvas.chart_canvas import Language, chart_canvas
+from constrain.canvas.normal import normal_form
+from constrain.canvas.regular import RegularCanvas
+from constrain.canvas.tokendfa import TokenDfa, regular_language
+from constrain.diffusion.free import FreeCanvas
+from constrain.diffusion.options import Options
+from constrain.diffusion.sampler import Sampler, State, read
+from constrain.ir.grammar import Grammar
+from constrain.vocab.vocabulary import Vocabulary
 from examples.diffusion import frames, languages, models, scores, texts
 from examples.diffusion.train import PAIRS
 
@@ -37,12 +45,21 @@ class Task:
     def canvases(self) -> dict[str, Canvas]:
         """The empty canvas, without and with the grammar."""
         free: Canvas = FreeCanvas.of(self.model.vocabulary, self.model.canvas)
-        bound = canvas(languages.LANGUAGES[self.name](), self.model.vocabulary, self.model.canvas)
+        bound = exact_canvas(languages.LANGUAGES[self.name](), self.model.vocabulary, self.model.canvas)
         return dict(zip(WAYS, (free, bound), strict=True))
 
     def sampler(self, prompt: str, tokens: int) -> Sampler:
         """For one prompt."""
         return Sampler(self.model.denoiser, self.model.prompt(prompt), replace(self.options, tokens=tokens))
+
+
+def exact_canvas(grammar: Grammar, vocabulary: Vocabulary, n: int) -> Canvas:
+    """``n`` open slots."""
+    normal, ending = normal_form(grammar), ending_of(vocabulary)
+    dfa = regular_language(normal)
+    if dfa is not None:
+        return RegularCanvas.of(TokenDfa(dfa, vocabulary, ending), n)
+    return chart_canvas(Language(normal, vocabulary), [OPEN] * n, ending)
 
 
 def tasks(runs: int) -> Iterator[Task]:

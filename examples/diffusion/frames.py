@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from constrain.canvas import OPEN, Ids
+from constrain.canvas.base import OPEN, Ids
 from constrain.vocab.vocabulary import Vocabulary
 
 NEW, KNOWN, MASKED, ENDED = "#f4b860", "#dbe7f3", "#ececec", "#ffffff"

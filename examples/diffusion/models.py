@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertForMaskedLM
 
-from constrain.diffusion import Denoiser
+from constrain.diffusion.denoiser import Denoiser
 from constrain.vocab.readers import read_vocabulary
 from constrain.vocab.vocabulary import Vocabulary
 from examples.diffusion import texts
