@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from constrain.canvas.alive import Alive
 from constrain.canvas.base import OPEN, Ending, Ids
 from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
 from constrain.canvas.filling import Leaf, Need, derivation, needs
-from constrain.canvas.lattice import Lattice, OpenSlot, Slot, TokenSlot
-from constrain.canvas.normal import normal_form
+from constrain.canvas.lattice import Lattice, OpenSlot, SimpleSlot, Slot, TokenSlot
+from constrain.canvas.normal import Normal
 from constrain.canvas.spelling import NONE, Spelling
+from constrain.canvas.unbounded import Unbounded
 from constrain.ir.grammar import Grammar
 from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
+Flags = npt.NDArray[np.bool_]
 MAX_NODES = 8_000  # of a lattice: a second or so
 
 
 class Language:
     """A grammar over a vocabulary, prepared for canvases. Shared by all of them; not thread-safe."""
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary, limit: int = MAX_NODES) -> None:
-        """``limit``: nodes of a lattice, above which ``Undecided`` is raised."""
-        self.vocabulary, self.limit = vocabulary, limit
+    def __init__(self, grammar: Grammar, normal: Normal, vocabulary: Vocabulary, limit: int = MAX_NODES) -> None:
+        """``normal``: the grammar's normal form. ``limit``: nodes of a lattice, above which ``Undecided`` is raised."""
+        self.vocabulary, self.limit, self.normal = vocabulary, limit, normal
         self.automaton = PushdownAutomaton(grammar, vocabulary)
-        self.normal = normal_form(grammar, lexed=True)
+        self.unbounded = None if normal.lexing else Unbounded(normal)
         self.rules = Rules(self.normal)
         self.spelling = Spelling(self.normal, vocabulary)
-        self.open = OpenSlot(self.spelling)
+        self.open, self.simple = OpenSlot(self.spelling), SimpleSlot(self.spelling)
+        self._slots: dict[int, TokenSlot] = {}
 
-    def slot(self, token: int) -> Slot:
-        """What stands in a slot with this id."""
-        return self.open if token == OPEN else TokenSlot(self.spelling, token)
+    def slot(self, token: int, simple: bool) -> Slot:
+        """What stands in a slot with this id; ``simple``: if it is open, only tokens within which no terminal ends."""
+        if token == OPEN:
+            return self.simple if simple else self.open
+        if token not in self._slots:
+            self._slots[token] = TokenSlot(self.spelling, token)
+        return self._slots[token]
 
 
 class Analysis:
     """Can a canvas be completed, with what, and what may stand in each open slot?"""
 
-    def __init__(self, language: Language, slots: Sequence[int], ending: Ending, limit: int | None = None) -> None:
-        """``limit``: texts of at most so many tokens. Raises ``Undecided`` where the lattice is too large."""
+    def __init__(
+        self, language: Language, slots: Ids, ending: Ending, *, limit: int | None = None, simple: Flags | None = None
+    ) -> None:
+        """``limit``: texts of at most so many tokens. ``simple``: (n,) slots that, if open, are filled only with tokens
+        within which no terminal ends; then a completion is one, but that there is none says nothing.
+
+        Raises ``Undecided`` where the lattice is too large.
+        """
         self.language, self.given, self.ending = language, slots, ending
-        self.positions = [k for k in end_positions(slots, ending) if limit is None or k <= limit]
-        length = max(self.positions, default=0)
-        self.lattice = Lattice(language.spelling, [language.slot(token) for token in slots[:length]], language.limit)
+        ends = end_positions(slots, ending)
+        self.positions = ends if limit is None else ends[ends <= limit]
+        length = int(self.positions.max(initial=0))
+        kinds = np.zeros(len(slots), np.bool_) if simple is None else simple
+        content = zip(slots[:length].tolist(), kinds.tolist(), strict=False)
+        self.lattice = Lattice(language.spelling, [language.slot(*slot) for slot in content], language.limit)
         self.chart = self._chart()
         self.starts = self.lattice.starts
-        self.ends = self.lattice.end_nodes(self.positions)
+        self.ends = self.lattice.end_nodes(self.positions.tolist())
         self.empty_ends = sorted(set(self.starts).intersection(self.ends))  # of texts without terminals
         self.completable = bool(self.empty_ends) or any(True for _ in self.spans())
 
@@ -94,7 +111,7 @@ class Analysis:
         """(n,) int32: a completion. Where it can have the tokens of ``former`` in open slots, it mostly does."""
         begin, end, leaves = self._text(text_length(former, self.ending))
         length = self.lattice.nodes[end].slot
-        found = np.array(self.given, np.int32)
+        found = self.given.copy()
         for slot, need in enumerate(needs(self.lattice, begin, leaves, length)):
             if found[slot] == OPEN:
                 found[slot] = self._token(need, int(former[slot]))
@@ -147,14 +164,14 @@ def completed(slots: Ids, length: int, ending: Ending) -> Ids:
     return found
 
 
-def end_positions(slots: Sequence[int], ending: Ending) -> list[int]:
-    """How many tokens the text may have: all behind it is open, ends or padding, and an end comes first."""
-    n = len(slots)
-    found = [] if ending.required else [n]
-    behind = bool(ending.ends)  # may all behind here be ends or padding?
-    for k in range(n - 1, -1, -1):
-        if behind and (slots[k] == OPEN or slots[k] in ending.ends):
-            found.append(k)
-        behind = behind and (slots[k] == OPEN or slots[k] in ending.behind)
-    first = next((k for k in range(n) if slots[k] in ending.behind), n)
-    return [k for k in reversed(found) if k <= first]
+def end_positions(slots: Ids, ending: Ending) -> npt.NDArray[np.int64]:
+    """How many tokens the text may have, ascending: all behind it is open, ends or padding, and an end comes first."""
+    n, is_open = len(slots), slots == OPEN
+    behind = np.isin(slots, list(ending.behind))
+    fixed = np.flatnonzero(~(is_open | behind))  # text
+    first = int(fixed[-1]) + 1 if len(fixed) else 0
+    last = int(behind.argmax()) if behind.any() else n  # the first slot that is no text
+    possible = np.isin(slots, list(ending.ends)) | (is_open if ending.ends else np.zeros(n, np.bool_))
+    places = np.flatnonzero(possible)
+    found = places[(places >= first) & (places <= last)]
+    return np.append(found, n) if last == n and not ending.required else found

@@ -9,12 +9,13 @@ A canvas is a value: ``commit`` returns another one, which shares what it can.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from constrain.errors import ConstrainError
+from constrain.errors import ConstrainError, LimitExceeded
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -49,7 +50,7 @@ class NotCompletable(ConstrainError):
     """No text of the grammar fits: into so few slots, or around what is fixed."""
 
 
-class Undecided(ConstrainError):
+class Undecided(LimitExceeded):
     """Whether it is allowed was not found out within the limit that was set. The canvas is as good as before."""
 
 
@@ -82,3 +83,16 @@ class Canvas(Protocol):
 
     def best(self, scores: Scores) -> Ids:
         """(n,) int32: a completion with the greatest sum of ``scores`` (n, width; logarithms, -inf for never)."""
+
+
+def checked_slots(slots: int | Sequence[int] | Ids, width: int) -> Ids:
+    """As an array of its own."""
+    if isinstance(slots, (int, np.integer)):
+        if slots < 0:
+            raise ValueError(f"a canvas has 0 slots or more, not {slots}")
+        return np.full(int(slots), OPEN, np.int32)
+    given = np.array(slots, np.int64).reshape(-1)
+    wrong = given[(given != OPEN) & ((given < 0) | (given >= width))]
+    if len(wrong):
+        raise ValueError(f"slots hold ids below {width} or OPEN ({OPEN}), not {wrong[0]}")
+    return given.astype(np.int32)

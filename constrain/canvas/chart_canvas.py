@@ -1,25 +1,27 @@
 """The exact canvas of any context-free grammar: a certificate, which is repaired, and a chart where that fails.
 
-A token that the certificate has is allowed. Else a completion with it is looked for by opening few slots again, those
-near it and those near the end of the text, while all others keep what they have; then more of them; at last all. The
-first success is a new certificate; that none exists is known when all open slots were open.
+A token that the certificate has is allowed. Else a completion with it is looked for, with more and more freedom: the
+token in the place of another; few slots open, those near it and near the end of the text, while all others keep what
+they have; all slots open, but most of them to simple tokens only; at last all to any. The first success is a new
+certificate; that none exists is known at the end, or when not even gaps of any length would help (``unbounded.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from constrain.canvas.analysis import Analysis, Language, completed, end_positions, text_length
-from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable
-from constrain.canvas.spelling import NONE
+from constrain.bits import from_ids
+from constrain.canvas.analysis import Analysis, Flags, Language, completed, end_positions, text_length
+from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable, checked_slots
 from constrain.canvas.track import Track, track
 from constrain.tokens.base import Words
 from constrain.vocab.vocabulary import Vocabulary
 
-REACH = (1, 3)  # slots that are opened on each side, before all are
+REACH = 1  # slots that are opened on each side, before all are
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +54,11 @@ class ChartCanvas:
     def mask(self, slot: int) -> Words:
         """(vocabulary.words,) int32: all ids that are allowed in the open ``slot``. Raises ``Undecided``."""
         self._check_open(slot)
-        analysis = Analysis(self.language, self.slots.tolist(), self.ending)
-        ids = analysis.tokens(slot)
-        bits = np.zeros(32 * self.vocabulary.words, np.uint8)
-        bits[ids] = 1
-        return np.packbits(bits, bitorder="little").view(np.int32)
+        return from_ids(self._analysis.tokens(slot), self.vocabulary.width)
+
+    @cached_property
+    def _analysis(self) -> Analysis:
+        return Analysis(self.language, self.slots, self.ending)
 
     def _check_open(self, slot: int) -> None:
         if not 0 <= slot < len(self.slots) or self.slots[slot] != OPEN:
@@ -79,7 +81,7 @@ class ChartCanvas:
                 ended = self.track.ended(slot)
                 return ended and (self._ended([*self.filling[:slot].tolist()]), ended)
             return None
-        if slot > length:
+        if slot > length or not self.language.spelling.data(token):
             return None
         text = self.filling[:length].tolist()
         for rest in (slot + 1, slot, slot + 2):
@@ -100,7 +102,7 @@ class ChartCanvas:
 
     def _may_end_at(self, length: int) -> bool:
         """Is everything from a slot on open, an end, or padding (and an end there)?"""
-        return length in end_positions(self.slots.tolist(), self.ending)
+        return length in end_positions(self.slots, self.ending)
 
     def _ended(self, text: list[int]) -> Ids:
         """The canvas full of ``text``, an end and padding."""
@@ -111,8 +113,10 @@ class ChartCanvas:
     def _repaired(self, slot: int, token: int) -> tuple[Ids, Track] | None:
         """A completion that differs where it must."""
         wanted = _changed(self.slots, slot, token)
-        for given, limit in self._openings(wanted, slot):
-            analysis = Analysis(self.language, given.tolist(), self.ending, limit)
+        if not may_be_completed(self.language, wanted, self.ending):
+            return None
+        for given, limit, simple in self._openings(wanted, slot):
+            analysis = Analysis(self.language, given, self.ending, limit=limit, simple=simple)
             if analysis.completable:
                 filling = _frozen(analysis.filling(self.filling))
                 return filling, self._tracked(filling)
@@ -126,27 +130,44 @@ class ChartCanvas:
         same = min(same, len(self.track.states) - 1)
         return track(self.language.automaton, filling[:length].tolist(), self.track, same)
 
-    def _openings(self, wanted: Ids, slot: int) -> Iterator[tuple[Ids, int | None]]:
-        """The canvas with more and more slots open, the others as in the certificate, and how long its text may be; at
-        last with all slots open that are."""
+    def _openings(self, wanted: Ids, slot: int) -> Iterator[tuple[Ids, int | None, Flags | None]]:
+        """The canvas with more and more freedom (slots, how long its text may be, which open slots are simple): first
+        a few slots are open, near this one and near the end; then all, but most of them simple; at last all."""
         length = len(self.track.states) - 1
-        free = np.flatnonzero(wanted == OPEN)
-        for reach in REACH:
-            limit = min(max(length, slot + 1) + reach, len(wanted))
-            near = (abs(free - slot) <= reach) | (free >= length - reach)
-            if near.all():
-                break
-            given = np.where(wanted == OPEN, self.filling, wanted)
-            given[free[near]] = OPEN
-            yield given, limit
-        yield wanted, None
+        places = np.arange(len(wanted))
+        near = (abs(places - slot) <= REACH) | (places >= length - REACH)
+        limit = min(max(length, slot + 1) + REACH, len(wanted))
+        if slot <= length + REACH and not (near | (wanted != OPEN)).all():
+            yield np.where(near, wanted, np.where(wanted == OPEN, self.filling, wanted)), limit, None
+        yield wanted, None, ~((abs(places - slot) <= REACH) | (places == len(wanted) - 1))
+        yield wanted, None, None
 
 
-def chart_canvas(language: Language, slots: Sequence[int], ending: Ending) -> ChartCanvas:
-    """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``."""
-    given = np.array(slots, np.int32)
+def may_be_completed(language: Language, slots: Ids, ending: Ending) -> bool:
+    """Could the slots be completed if there were as many tokens in each gap as one likes? What says no is cheap, and
+    nothing more is asked where the grammar has a lexer."""
+    if language.unbounded is None:
+        return True
+    segments: list[bytes | None] = [b""]
+    for token in slots.tolist():
+        if token in ending.behind:
+            break
+        if token != OPEN:
+            data = language.spelling.data(token)
+            if not data:
+                return False
+            segments = [*segments[:-1], segments[-1] + data] if segments[-1] is not None else [*segments, data]
+        elif segments[-1] is not None:
+            segments.append(None)
+    return language.unbounded.completable(segments)
+
+
+def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: Ending) -> ChartCanvas:
+    """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``, and
+    ``ValueError`` for what is no slot."""
+    given = checked_slots(slots, language.vocabulary.width)
     for limit in _limits(given, ending):
-        analysis = Analysis(language, given.tolist(), ending, limit)
+        analysis = Analysis(language, given, ending, limit=limit)
         if analysis.completable:
             filling = _frozen(analysis.filling(given))
             text = filling[: text_length(filling, ending)].tolist()
@@ -179,7 +200,7 @@ def fewest_tokens(language: Language, most: int) -> int | None:
     """The fewest tokens that a text needs; ``None`` if more than ``most``. Raises ``Undecided``."""
     size = 1
     while True:
-        analysis = Analysis(language, [OPEN] * size, Ending(frozenset((NONE,)), frozenset()))
+        analysis = Analysis(language, np.full(size, OPEN, np.int32), Ending(language.vocabulary.eos, frozenset()))
         if analysis.completable:
             return analysis.live_ends()[0]
         if size == most:

@@ -47,6 +47,27 @@ class OpenSlot:
         return self.spelling.starts(context).rest
 
 
+class SimpleSlot(OpenSlot):
+    """Any token within which no terminal ends: so there are few places where terminals can meet."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        super().__init__(spelling)
+        self._points: dict[int, Sequence[int]] = {}
+        self._begins: dict[int, Rest] = {}
+
+    def points(self, state: int) -> Sequence[int]:
+        if state not in self._points:
+            self._points[state] = tuple(filter(self.spelling.is_context, super().points(state)))
+        return self._points[state]
+
+    def begin(self, context: int) -> Rest:
+        if context not in self._begins:
+            rest = super().begin(context)
+            ends = frozenset((t, point) for t, point in rest.ends if self.spelling.is_context(point))
+            self._begins[context] = Rest(ends, rest.opens, 1)
+        return self._begins[context]
+
+
 class TokenSlot:
     """One token."""
 
@@ -129,7 +150,8 @@ class Lattice:
             self.number[Node(slot, point)] = len(self.nodes)
             self.nodes.append(Node(slot, point))
         if len(self.nodes) > self.limit:
-            raise Undecided(f"a chart over this canvas would have more than {self.limit:,} places")
+            hint = "commit fewer slots at once, or from left to right; or raise the limit"
+            raise Undecided("places of the chart of a canvas", len(self.nodes), self.limit, hint)
 
     # ---- backward: where what has begun can end --------------------------------------------------------------
 

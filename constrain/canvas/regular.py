@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from constrain.canvas import sums
-from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable, Scores
+from constrain.canvas.base import OPEN, Ending, Ids, NotCompletable, Scores, checked_slots
 from constrain.canvas.contradiction import reason
 from constrain.canvas.tokendfa import NONE, TokenDfa
 from constrain.kernels.canvas import begin, commit_all, fitting, spread_classes
@@ -48,7 +48,7 @@ class RegularCanvas:
 
         Raises ``NotCompletable`` with the reason, ``ValueError`` for what is no slot.
         """
-        given = _slots(slots, automaton.vocabulary.width)
+        given = checked_slots(slots, automaton.vocabulary.width)
         n, words = len(given), automaton.words
         classes = np.where(given == OPEN, OPEN, automaton.class_of[given]).astype(np.int32)
         alive = np.full((n + 1, words), -1, np.int32)
@@ -188,19 +188,6 @@ class RegularCanvas:
         Backward sampling (Dang and Ermon 2026, section 3). Errors as ``marginals``.
         """
         return sums.sample(self.automaton, self.slots, self.classes, scores, rng, count)
-
-
-def _slots(slots: int | Sequence[int] | Ids, width: int) -> Ids:
-    """As an array of its own."""
-    if isinstance(slots, (int, np.integer)):
-        if slots < 0:
-            raise ValueError(f"a canvas has 0 slots or more, not {slots}")
-        return np.full(int(slots), OPEN, np.int32)
-    given = np.array(slots, np.int64).reshape(-1)
-    wrong = given[(given != OPEN) & ((given < 0) | (given >= width))]
-    if len(wrong):
-        raise ValueError(f"slots hold ids below {width} or OPEN ({OPEN}), not {wrong[0]}")
-    return given.astype(np.int32)
 
 
 def _row(flags: Flags, words: int) -> Any:

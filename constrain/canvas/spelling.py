@@ -154,24 +154,28 @@ class Spelling:
         """What ``token`` does in ``state``."""
         key = (state, token)
         if key not in self._effects:
-            self._effects[key] = self._effect(state, self.vocabulary.tokens[token])
+            self._effects[key] = self._effect(state, self.data(token))
         return self._effects[key]
 
-    def _effect(self, state: int, data: bytes | None) -> Effect:
+    def _effect(self, state: int, data: bytes) -> Effect:
         context = self.after[state]
         points = set()
-        for k, byte in enumerate(data or b""):
+        for k, byte in enumerate(data):
             state = int(self.step[state, byte])
             if self.accepts[state]:
-                points.add(self.point(context, data[k + 1 :]))  # type: ignore[index]
+                points.add(self.point(context, data[k + 1 :]))
             if state == self.dead:
                 break
         return Effect(state if data and self.goes_on[state] else NONE, frozenset(points - {NONE}))
 
     def start(self, context: int, token: int) -> int:
         """The point at which ``token`` begins in ``context``; NONE if it cannot."""
-        data = self.vocabulary.tokens[token] if token < len(self.vocabulary) else None
+        data = self.data(token)
         return self.point(context, data) if data else NONE
+
+    def data(self, token: int) -> bytes:
+        """The bytes of a token; none for an id that stands for no text."""
+        return (self.vocabulary.tokens[token] if token < len(self.vocabulary) else None) or b""
 
     # ---- the whole vocabulary --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from constrain.canvas.charts import Chart, Rules, close
 from constrain.canvas.normal import Normal, normal_form
 from constrain.canvas.segments import Lattice, Lexemes, Text
-from constrain.canvas.spelling import _first_and_follow
+from constrain.canvas.ways import first_and_follow
 from constrain.canvas.witness import Witness
 from constrain.ir.grammar import Grammar
 
@@ -26,7 +26,7 @@ class Unbounded:
     def __init__(self, grammar: Grammar | Normal) -> None:
         """Raises ``GrammarError`` where ``grammar`` is not context-free, or matches nothing."""
         self.normal = normal_form(grammar) if isinstance(grammar, Grammar) else grammar
-        first, follow, _ = _first_and_follow(self.normal)
+        first, follow, _ = first_and_follow(self.normal)
         self.rules = Rules(self.normal)
         self.lexemes = Lexemes(self.normal.terminals, follow, first)
 
