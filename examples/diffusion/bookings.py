@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from examples.diffusion.words import WORDS
+
 Record = dict[str, Any]
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -30,24 +32,10 @@ SCHEMA = {
     "additionalProperties": False,
 }
 
-COLOURS = """Amber Black Blue Brass Bright Copper Crimson Crooked Dancing Dusty Emerald Empty Floating Frozen Gentle Golden
-Green Grey Hidden Hollow Hungry Iron Ivory Laughing Little Lonely Lost Lucky Merry Midnight Old Pale Purple Quiet Red
-Rusty Scarlet Secret Silent Silver Singing Sleepy Smoky Spotted Stone Sunny Velvet Wandering White Wild""".split()
-THINGS = """Anchor Apple Badger Barn Bell Boat Bridge Candle Cat Cellar Chimney Clock Crow Dolphin Donkey Door Dragon Duck
-Falcon Feather Fig Fiddle Fork Fox Garden Goat Goose Hare Harp Heron Hill Kettle Kitchen Lantern Lemon Lily Lion Mill
-Moon Mule Olive Onion Orchard Oven Owl Oyster Peacock Pear Pepper Pheasant Plum Pony Quill Rabbit Raven River Rooster
-Rose Saddle Salmon Ship Spoon Stag Star Stove Swan Table Teapot Tiger Tower Trout Turtle Vine Whale Willow Wolf""".split()
-SURNAMES = """Abbott Adeyemi Almeida Andersen Baker Banerjee Barros Becker Bianchi Bonnet Castillo Chaudhry Chen Cohen
-Costa Dahl Delgado Diaz Dubois Duval Eriksson Farouk Fischer Fontaine Fraser Garcia Gomez Gupta Haddad Hansen Hassan
-Herrera Hoffman Horvat Ibrahim Ito Ivanov Jansen Jensen Kaya Keller Khan Kim Kowalski Kumar Lambert Larsen Lefevre Lopez
-Mancini Marino Martin Mbeki Meyer Molina Moreau Mori Morris Muller Murphy Nakamura Nguyen Novak Nowak Okafor Olsen Ortega
-Osman Park Patel Pereira Petrov Popov Quinn Ramos Reyes Ricci Rossi Ruiz Russo Santos Sato Schmidt Silva Singh Smith
-Sokolov Suzuki Tanaka Torres Vargas Vega Virtanen Walsh Wang Weber Wong Yilmaz Young Zhang Zimmer""".split()
-NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
-
 OPENINGS = (
-    "Please book a table", "I would like a table", "Can we have a table", "Could you reserve a table", "We need a table",
-    "Book us a table", "I want to book a table", "Is there a table", "A table, please,", "Reserve a table",
+    "Please book a table", "I would like a table", "Can we have a table", "Could you reserve a table",
+    "We need a table", "Book us a table", "I want to book a table", "Is there a table",
+    "A table, please,", "Reserve a table",
 )  # fmt: skip
 DIET_LINES = ("One of us is {}.", "We eat {}.", "It must be {}.", "Some of us are {}.", "Please note: {}.")
 
@@ -56,11 +44,11 @@ def draw(rng: np.random.Generator) -> tuple[str, Record]:
     """A sentence or a few, and the record."""
     hour, quarter = int(rng.integers(17, 23)), int(rng.integers(4))
     record: Record = {
-        "place": f"{pick(rng, COLOURS)} {pick(rng, THINGS)}",
+        "place": f"{pick(rng, WORDS['colours'])} {pick(rng, WORDS['things'])}",
         "people": int(rng.integers(1, 13)),
         "day": pick(rng, DAYS),
         "time": f"{hour}:{15 * quarter:02}",
-        "name": pick(rng, SURNAMES),
+        "name": pick(rng, WORDS["surnames"]),
     }
     if rng.random() < 0.4:
         record["outside"] = bool(rng.random() < 0.6)
@@ -101,7 +89,7 @@ def _sentence(record: Record, hour: int, quarter: int, rng: np.random.Generator)
 
 
 def _people(count: int, rng: np.random.Generator) -> str:
-    number = str(count) if rng.random() < 0.5 else NUMBERS[count - 1]
+    number = str(count) if rng.random() < 0.5 else WORDS["numbers"][count - 1]
     return pick(rng, ["for {}", "for a party of {}", "for {} " + ("person" if count == 1 else "people")]).format(number)
 
 
@@ -112,7 +100,7 @@ def _time(hour: int, quarter: int, rng: np.random.Generator) -> str:
         return f"at {hour}:{15 * quarter:02}"
     if style == 1:
         return f"at {hour - 12}:{15 * quarter:02} pm"
-    this, following = NUMBERS[hour - 13], NUMBERS[hour - 12]
+    this, following = WORDS["numbers"][hour - 13], WORDS["numbers"][hour - 12]
     return "at " + (f"{this} o'clock", f"quarter past {this}", f"half past {this}", f"quarter to {following}")[quarter]
 
 

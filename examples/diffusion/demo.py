@@ -11,20 +11,16 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from constrain.canvas.base import OPEN, Canvas, ending_of
-from constrain.canvas.chart_canvas import Language, chart_canvas
-from constrain.canvas.normal import normal_form
-from constrain.canvas.regular import RegularCanvas
-from constrain.canvas.tokendfa import TokenDfa, regular_language
+from constrain.canvas.base import Canvas
+from constrain.canvas.factory import canvas
 from constrain.diffusion.free import FreeCanvas
 from constrain.diffusion.options import Options
-from constrain.diffusion.sampler import Sampler, State, read
-from constrain.ir.grammar import Grammar
-from constrain.vocab.vocabulary import Vocabulary
+from constrain.diffusion.sampler import Sampler, State
 from examples.diffusion import frames, languages, models, scores, texts
 from examples.diffusion.train import PAIRS
 
@@ -42,10 +38,11 @@ class Task:
     options: Options
     pairs: list[texts.Pair]
 
+    @cached_property
     def canvases(self) -> dict[str, Canvas]:
         """The empty canvas, without and with the grammar."""
         free: Canvas = FreeCanvas.of(self.model.vocabulary, self.model.canvas)
-        bound = exact_canvas(languages.LANGUAGES[self.name](), self.model.vocabulary, self.model.canvas)
+        bound = canvas(languages.LANGUAGES[self.name](), self.model.vocabulary, self.model.canvas)
         return dict(zip(WAYS, (free, bound), strict=True))
 
     def sampler(self, prompt: str, tokens: int) -> Sampler:
@@ -53,30 +50,15 @@ class Task:
         return Sampler(self.model.denoiser, self.model.prompt(prompt), replace(self.options, tokens=tokens))
 
 
-def exact_canvas(grammar: Grammar, vocabulary: Vocabulary, n: int) -> Canvas:
-    """``n`` open slots."""
-    normal, ending = normal_form(grammar), ending_of(vocabulary)
-    dfa = regular_language(normal)
-    if dfa is not None:
-        return RegularCanvas.of(TokenDfa(dfa, vocabulary, ending), n)
-    return chart_canvas(Language(normal, vocabulary), [OPEN] * n, ending)
+TITLES = {"records": "sentence -> record", "sql": "question -> query", "smiles": "molecules"}
 
 
-def tasks(runs: int) -> Iterator[Task]:
+def task_of(name: str, runs: int) -> Task:
     """Bookings, questions, molecules; pairs are of the held-out set."""
-    model = models.load("texts")
-    for name, title in (("records", "sentence -> record"), ("sql", "question -> query")):
-        yield Task(name, title, model, Options(), texts.test_pairs(name, runs, PAIRS))
-    drawn = Options(temperature=1.0, block_length=8)  # without blocks, a model without a prompt ends at once
-    yield Task("smiles", "molecules", models.load("smiles"), drawn, [texts.Pair("", "")] * runs)
-
-
-def run(sampler: Sampler, start: Canvas, seed: int) -> list[State]:
-    """All states, from the empty canvas to the full one."""
-    states = [sampler.init(start, seed)]
-    while not states[-1].finished:
-        states.append(sampler.step(states[-1]))
-    return states
+    if name == "smiles":
+        pairs = [texts.Pair("", "")] * runs
+        return Task(name, TITLES[name], models.load("smiles"), Options(temperature=1.0), pairs)
+    return Task(name, TITLES[name], models.load("texts"), Options(), texts.test_pairs(name, runs, PAIRS))
 
 
 @dataclass(frozen=True)
@@ -92,12 +74,12 @@ class Row:
 
 def measure(task: Task) -> Iterator[tuple[Row, list[str]]]:
     """Each way at each number of tokens a step, with the outputs."""
-    for way, start in task.canvases().items():
+    for way, start in task.canvases.items():
         for tokens in TOKENS:
-            ends = [run(task.sampler(pair.prompt, tokens), start, seed)[-1] for seed, pair in enumerate(task.pairs)]
-            outputs = [read(state).text for state in ends]
+            runs = [task.sampler(pair.prompt, tokens).run(start, seed) for seed, pair in enumerate(task.pairs)]
+            outputs = [each.text for each in runs]
             found = scores.OF[task.name](outputs, [pair.answer for pair in task.pairs])
-            cost = sum(state.tally.seconds for state in ends) / sum(state.step for state in ends)
+            cost = sum(each.tally.seconds for each in runs) / sum(each.steps for each in runs)
             yield Row(task.name, way, tokens, found, 1000 * cost), outputs
 
 
@@ -109,6 +91,14 @@ def show(task: Task, outputs: dict[tuple[str, int], list[str]], count: int = 3) 
             print(f"  {pair.prompt}")
         for way in WAYS:
             print(f"    {way:14} {outputs[way, TOKENS[-1]][i]}")
+
+
+def draw(task: Task, folder: Path) -> None:
+    """Pictures of the first output of each way."""
+    for way, start in task.canvases.items():
+        states: list[State] = []
+        task.sampler(task.pairs[0].prompt, TOKENS[-1]).run(start, 0, states.append)
+        frames.write(folder, f"{task.name}-{way}", [state.ids for state in states], task.model.vocabulary)
 
 
 def table(rows: list[Row]) -> str:
@@ -124,19 +114,19 @@ def main() -> None:
     """Measure, show, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20, help="outputs for each line of the table (default: 20)")
-    parser.add_argument("--out", type=Path, default=Path("out/diffusion"), help="where pictures go (default: %(default)s)")
-    parser.add_argument("--only", choices=list(languages.LANGUAGES), help="one task instead of all three")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/diffusion"), help="where pictures go (default: %(default)s)"
+    )
+    parser.add_argument("--only", choices=list(TITLES), help="one task instead of all three")
     given = parser.parse_args()
     torch.set_num_threads(1)
     began, rows = time.monotonic(), []
-    for task in tasks(given.runs):
-        if given.only in (None, task.name):
-            found = list(measure(task))
-            rows += [row for row, _ in found]
-            show(task, {(row.way, row.tokens): outputs for row, outputs in found})
-            for way, start in task.canvases().items():
-                states = run(task.sampler(task.pairs[0].prompt, TOKENS[-1]), start, seed=0)
-                frames.write(given.out, f"{task.name}-{way}", [state.ids for state in states], task.model.vocabulary)
+    for name in [given.only] if given.only else TITLES:
+        task = task_of(name, given.runs)
+        found = list(measure(task))
+        rows += [row for row, _ in found]
+        show(task, {(row.way, row.tokens): outputs for row, outputs in found})
+        draw(task, given.out)
     print(f"\n{given.runs} outputs a line, {time.monotonic() - began:.0f} s; pictures: {given.out}\n\n{table(rows)}")
 
 

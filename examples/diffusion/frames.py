@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from constrain.canvas.base import OPEN, Ids
 from constrain.vocab.vocabulary import Vocabulary
 
 NEW, KNOWN, MASKED, ENDED = "#f4b860", "#dbe7f3", "#ececec", "#ffffff"
-CHARACTER, HEIGHT, GAP = 0.085, 0.26, 0.03  # inches
+CHARACTER, HEIGHT, GAP, LEFT, MARGIN = 0.085, 0.26, 0.03, 0.7, 0.08  # inches
 DPI, MILLISECONDS = 130, 350
 
 
@@ -32,26 +34,18 @@ def write(folder: Path, name: str, steps: Sequence[Ids], vocabulary: Vocabulary)
 
 def picture(steps: Sequence[Ids], shown: Sequence[int], vocabulary: Vocabulary) -> Figure:
     """A row for each step that is shown: what is new in it, what was known, what is masked (an empty box)."""
-    used = max([1, *(int(np.flatnonzero(~_over(ids, vocabulary)).max(initial=0)) + 1 for ids in steps[-1:])])
-    widths = [max(len(label(ids[slot], vocabulary)) for ids in steps[-1:]) for slot in range(used)]
-    edges = np.concatenate([[0.0], np.cumsum([CHARACTER * max(width, 1) + 2 * GAP for width in widths])])
-    left = 0.7
-    figure = Figure(figsize=(left + edges[-1] + 0.1, HEIGHT * len(shown) + 0.16))
+    words = [label(int(token), vocabulary) for token in steps[-1]]
+    used = max([1, *(slot + 1 for slot, word in enumerate(words) if word)])
+    edges = np.cumsum([0.0, *(CHARACTER * max(len(word), 1) + 2 * GAP for word in words[:used])])
+    figure = Figure(figsize=(LEFT + edges[-1] + MARGIN, HEIGHT * len(shown) + 2 * MARGIN))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-left, edges[-1] + 0.1), ylim=(HEIGHT * len(shown) + 0.08, -0.08))
+    axes.set(xlim=(-LEFT, edges[-1] + MARGIN), ylim=(HEIGHT * len(shown) + MARGIN, -MARGIN))
     axes.axis("off")
     for row, step in enumerate(shown):
-        middle = HEIGHT * (row + 0.5)
-        axes.text(-0.08, middle, f"step {step}", ha="right", va="center", fontsize=7, color="#777777")
+        axes.text(-0.08, HEIGHT * (row + 0.5), f"step {step}", ha="right", va="center", fontsize=7, color="#777777")
         for slot in range(used):
-            token = int(steps[step][slot])
-            fresh = step > 0 and token != OPEN and steps[step - 1][slot] == OPEN
-            colour = MASKED if token == OPEN else ENDED if token in vocabulary.eos else NEW if fresh else KNOWN
-            box = (edges[slot] + GAP / 2, HEIGHT * row + GAP / 2)
-            axes.add_patch(_box(box, edges[slot + 1] - edges[slot] - GAP, HEIGHT - GAP, colour))
-            if token != OPEN:
-                centre = (edges[slot] + edges[slot + 1]) / 2
-                axes.text(centre, middle, label(token, vocabulary), ha="center", va="center", fontsize=7.5, family="monospace")
+            known = step > 0 and steps[step - 1][slot] != OPEN
+            _box(axes, (edges[slot], edges[slot + 1]), row, int(steps[step][slot]), known, vocabulary)
     return figure
 
 
@@ -62,11 +56,10 @@ def label(token: int, vocabulary: Vocabulary) -> str:
     return vocabulary.decode([token]).decode("utf-8", "replace").replace(" ", "·").replace("$", r"\$")
 
 
-def _over(ids: Ids, vocabulary: Vocabulary) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.isin(ids, list(vocabulary.eos))
-
-
-def _box(corner: tuple[float, float], width: float, height: float, colour: str):  # type: ignore[no-untyped-def]
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(corner, width, height, facecolor=colour, edgecolor="#b5b5b5", linewidth=0.4)
+def _box(axes: Axes, sides: tuple[float, float], row: int, token: int, known: bool, vocabulary: Vocabulary) -> None:
+    """One slot at one step."""
+    colour = MASKED if token == OPEN else ENDED if token in vocabulary.eos else KNOWN if known else NEW
+    size = sides[1] - sides[0] - GAP, HEIGHT - GAP
+    axes.add_patch(Rectangle((sides[0] + GAP / 2, HEIGHT * row + GAP / 2), *size, fc=colour, ec="#b5b5b5", lw=0.4))
+    middle = sum(sides) / 2, HEIGHT * (row + 0.5)
+    axes.text(*middle, label(token, vocabulary), ha="center", va="center", fontsize=7.5, family="monospace")

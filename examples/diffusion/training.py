@@ -52,7 +52,12 @@ def loss_of(model: nn.Module, task: Task, rows: Rows, mask: int, rng: np.random.
     """Cross-entropy of what is masked, in nats a slot. The head sees the masked slots only, which saves its time."""
     ids, hidden = masked(task, rows, mask, rng)
     states = model.base_model(ids).last_hidden_state[hidden]
-    return nn.functional.cross_entropy(model.cls(states), torch.from_numpy(rows)[hidden])
+    return nn.functional.cross_entropy(head_of(model)(states), torch.from_numpy(rows)[hidden])
+
+
+def head_of(model: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """From last hidden states to logits: BERT's head, or ModernBERT's."""
+    return model.cls if hasattr(model, "cls") else lambda states: model.decoder(model.head(states))
 
 
 def batches(tasks: Sequence[Task], size: int, rng: np.random.Generator) -> Iterator[tuple[Task, Rows]]:
@@ -85,7 +90,7 @@ def train(
     seed: int,
     report: Callable[[int, float, float], None],
 ) -> int:
-    """Train in place; the number of steps done. ``report`` gets step, seconds and loss (a running mean, nats a slot)."""
+    """Train in place; the number of steps done. ``report`` gets step, seconds, loss (a running mean, nats a slot)."""
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01)
     began, mean, step = time.process_time(), math.nan, 0
