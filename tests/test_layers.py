@@ -29,7 +29,7 @@ LADDER = (
     ("mask",),
     ("adapters",),
     ("records", "sampling"),
-    ("diffusion",),
+    ("diffusion", "infill"),
     ("extract", "journal"),
     ("cli",),
     ("__main__",),

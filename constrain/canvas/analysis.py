@@ -12,7 +12,7 @@ from constrain.canvas.alive import Alive
 from constrain.canvas.base import OPEN, Ending, Ids
 from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
 from constrain.canvas.filling import Leaf, Need, derivation, needs
-from constrain.canvas.lattice import Lattice, OpenSlot, SimpleSlot, Slot, TokenSlot
+from constrain.canvas.lattice import Lattice, Limits, OpenSlot, SimpleSlot, Slot, TokenSlot
 from constrain.canvas.normal import Normal
 from constrain.canvas.spelling import NONE, Spelling
 from constrain.canvas.unbounded import Unbounded
@@ -21,15 +21,14 @@ from constrain.tokens.pushdown import PushdownAutomaton
 from constrain.vocab.vocabulary import Vocabulary
 
 Flags = npt.NDArray[np.bool_]
-MAX_NODES = 8_000  # of a lattice: a second or so
 
 
 class Language:
     """A grammar over a vocabulary, prepared for canvases. Shared by all of them; not thread-safe."""
 
-    def __init__(self, grammar: Grammar, normal: Normal, vocabulary: Vocabulary, limit: int = MAX_NODES) -> None:
-        """``normal``: the grammar's normal form. ``limit``: nodes of a lattice, above which ``Undecided`` is raised."""
-        self.vocabulary, self.limit, self.normal = vocabulary, limit, normal
+    def __init__(self, grammar: Grammar, normal: Normal, vocabulary: Vocabulary, limits: Limits) -> None:
+        """``normal``: the grammar's normal form. ``limits``: above them ``Undecided`` is raised."""
+        self.vocabulary, self.limits, self.normal = vocabulary, limits, normal
         self.automaton = PushdownAutomaton(grammar, vocabulary)
         self.unbounded = None if normal.lexing else Unbounded(normal)
         self.rules = Rules(self.normal)
@@ -63,7 +62,7 @@ class Analysis:
         length = int(self.positions.max(initial=0))
         kinds = np.zeros(len(slots), np.bool_) if simple is None else simple
         content = zip(slots[:length].tolist(), kinds.tolist(), strict=False)
-        self.lattice = Lattice(language.spelling, [language.slot(*slot) for slot in content], language.limit)
+        self.lattice = Lattice(language.spelling, [language.slot(*slot) for slot in content], language.limits)
         self.chart = self._chart()
         self.starts = self.lattice.starts
         self.ends = self.lattice.end_nodes(self.positions.tolist())

@@ -137,8 +137,12 @@ class ChartCanvas:
         places = np.arange(len(wanted))
         near = (abs(places - slot) <= REACH) | (places >= length - REACH)
         limit = min(max(length, slot + 1) + REACH, len(wanted))
+        simple = np.ones(len(wanted), np.bool_)
         if slot <= length + REACH and not (near | (wanted != OPEN)).all():
-            yield np.where(near, wanted, np.where(wanted == OPEN, self.filling, wanted)), limit, None
+            frozen = np.where(near, wanted, np.where(wanted == OPEN, self.filling, wanted))
+            yield frozen, limit, simple
+            yield frozen, limit, None
+        yield wanted, None, simple
         yield wanted, None, ~((abs(places - slot) <= REACH) | (places == len(wanted) - 1))
         yield wanted, None, None
 
@@ -166,8 +170,9 @@ def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: E
     """A canvas with a first certificate. Raises ``NotCompletable`` where there is none, ``Undecided``, and
     ``ValueError`` for what is no slot."""
     given = checked_slots(slots, language.vocabulary.width)
-    for limit in _limits(given, ending):
-        analysis = Analysis(language, given, ending, limit=limit)
+    for limit, simple in _limits(given, ending):
+        kinds = np.full(len(given), simple)
+        analysis = Analysis(language, given, ending, limit=limit, simple=kinds)
         if analysis.completable:
             filling = _frozen(analysis.filling(given))
             text = filling[: text_length(filling, ending)].tolist()
@@ -175,14 +180,15 @@ def chart_canvas(language: Language, slots: int | Sequence[int] | Ids, ending: E
     raise NotCompletable(_why(language, given, ending))
 
 
-def _limits(given: Ids, ending: Ending) -> Iterator[int]:
-    """Short texts first: they have small charts."""
+def _limits(given: Ids, ending: Ending) -> Iterator[tuple[int, bool]]:
+    """How long texts may be, and whether their tokens are simple: small charts first."""
     fixed = np.flatnonzero((given != OPEN) & ~np.isin(given, list(ending.behind)))
     limit = max(int(fixed[-1]) + 1 if len(fixed) else 1, 1)
     while limit < len(given) and ending.ends:
-        yield limit
+        yield limit, True
         limit *= 2
-    yield len(given)
+    yield len(given), True
+    yield len(given), False
 
 
 def _why(language: Language, given: Ids, ending: Ending) -> str:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from constrain.canvas.analysis import MAX_NODES, Language
+from constrain.canvas.analysis import Language
 from constrain.canvas.base import Ending, Ids, ending_of
 from constrain.canvas.chart_canvas import ChartCanvas, chart_canvas
+from constrain.canvas.lattice import Limits
 from constrain.canvas.normal import normal_form
 from constrain.canvas.regular import RegularCanvas
 from constrain.canvas.tokendfa import TokenDfa, regular_language
 from constrain.ir.grammar import Grammar
 from constrain.vocab.vocabulary import Vocabulary
 
+LIMITS = Limits()
+
 
 class Canvases:
     """All canvases of one grammar over one vocabulary. Make it once: what they have in common is remembered here."""
 
     def __init__(
-        self, grammar: Grammar, vocabulary: Vocabulary, ending: Ending | None = None, *, limit: int = MAX_NODES
+        self, grammar: Grammar, vocabulary: Vocabulary, ending: Ending | None = None, limits: Limits = LIMITS
     ) -> None:
-        """``ending``: how texts end (default: any of the vocabulary's ends, then more of them). ``limit``: places of a
-        chart, above which a question is ``Undecided``; regular grammars have no such limit.
+        """``ending``: how texts end (default: any of the vocabulary's ends, then more of them). ``limits``: what one
+        chart may cost; above that a question is ``Undecided``. Regular grammars need no limits.
 
         Raises ``GrammarError`` where the grammar is not context-free or matches nothing, ``LimitExceeded``.
         """
@@ -29,7 +32,7 @@ class Canvases:
         normal = normal_form(grammar, lexed=True)
         dfa = None if normal.lexing else regular_language(normal)
         self.tokens = None if dfa is None else TokenDfa(dfa, vocabulary, self.ending)
-        self.language = Language(grammar, normal, vocabulary, limit) if dfa is None else None
+        self.language = Language(grammar, normal, vocabulary, limits) if dfa is None else None
 
     def of(self, slots: int | Sequence[int] | Ids) -> RegularCanvas | ChartCanvas:
         """A canvas of so many open slots, or of slots that hold ids and ``OPEN``. Raises ``NotCompletable`` with the

@@ -8,12 +8,22 @@ Sets of nodes are Python integers here, a bit for each node: few slots matter to
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import NamedTuple, Protocol
 
 from constrain.canvas.base import Undecided
 from constrain.canvas.spelling import NONE, Effect, Rest, Spelling
 from constrain.canvas.ways import BLANK
+
+
+class Limits(NamedTuple):
+    """What one chart may cost: places where terminals can meet, and seconds to find them (None: any number)."""
+
+    places: int = 8_000
+    seconds: float | None = 2.0
+
 
 NOTHING = Rest(frozenset(), frozenset(), 0)
 
@@ -47,25 +57,20 @@ class OpenSlot:
         return self.spelling.starts(context).rest
 
 
-class SimpleSlot(OpenSlot):
-    """Any token within which no terminal ends: so there are few places where terminals can meet."""
+class SimpleSlot:
+    """Any token within which no terminal ends: so there are few places where terminals meet, and less to prepare."""
 
     def __init__(self, spelling: Spelling) -> None:
-        super().__init__(spelling)
-        self._points: dict[int, Sequence[int]] = {}
-        self._begins: dict[int, Rest] = {}
+        self.spelling = spelling
+
+    def states(self, state: int) -> Sequence[int]:
+        return self.spelling.simple_choices(state).states
 
     def points(self, state: int) -> Sequence[int]:
-        if state not in self._points:
-            self._points[state] = tuple(filter(self.spelling.is_context, super().points(state)))
-        return self._points[state]
+        return self.spelling.simple_choices(state).points
 
     def begin(self, context: int) -> Rest:
-        if context not in self._begins:
-            rest = super().begin(context)
-            ends = frozenset((t, point) for t, point in rest.ends if self.spelling.is_context(point))
-            self._begins[context] = Rest(ends, rest.opens, 1)
-        return self._begins[context]
+        return self.spelling.simple_start(context)
 
 
 class TokenSlot:
@@ -104,9 +109,10 @@ class Lattice:
     ``leaves[t, v]``    where one can be behind terminal t when it begins at node v
     """
 
-    def __init__(self, spelling: Spelling, slots: Sequence[Slot], limit: int) -> None:
-        """Raises ``Undecided`` above ``limit`` nodes."""
-        self.spelling, self.slots, self.limit = spelling, slots, limit
+    def __init__(self, spelling: Spelling, slots: Sequence[Slot], limits: Limits) -> None:
+        """Raises ``Undecided`` above the limits."""
+        self.spelling, self.slots, self.limits = spelling, slots, limits
+        self._deadline = inf if limits.seconds is None else time.monotonic() + limits.seconds
         self.nodes: list[Node] = []
         self.number: dict[Node, int] = {}
         self.states: list[set[int]] = [set() for _ in range(len(slots) + 1)]
@@ -124,10 +130,12 @@ class Lattice:
         for i, slot in enumerate(self.slots):
             inside: set[int] = set()
             for state in self.states[i]:
+                self._check_time()
                 self.states[i + 1].update(slot.states(state))
                 self._meet(slot.points(state), inside, contexts[i + 1])
             self._add(i, contexts[i])
             for context in contexts[i]:
+                self._check_time()
                 self._follow(i, slot.begin(context), inside, contexts[i + 1])
             stack = list(inside)
             while stack:
@@ -149,9 +157,16 @@ class Lattice:
         for point in points:
             self.number[Node(slot, point)] = len(self.nodes)
             self.nodes.append(Node(slot, point))
-        if len(self.nodes) > self.limit:
+        if len(self.nodes) > self.limits.places:
             hint = "commit fewer slots at once, or from left to right; or raise the limit"
-            raise Undecided("places of the chart of a canvas", len(self.nodes), self.limit, hint)
+            raise Undecided("places of the chart of a canvas", len(self.nodes), self.limits.places, hint)
+
+    def _check_time(self) -> None:
+        late = time.monotonic() - self._deadline
+        if late > 0 and self.limits.seconds is not None:
+            allowed = round(1000 * self.limits.seconds)
+            hint = "what was prepared meanwhile is remembered; or allow more time"
+            raise Undecided("milliseconds for one question about a canvas", allowed + round(1000 * late), allowed, hint)
 
     # ---- backward: where what has begun can end --------------------------------------------------------------
 

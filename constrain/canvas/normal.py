@@ -74,12 +74,17 @@ def normal_form(grammar: Grammar, *, lexed: bool = False) -> Normal:
     """
     if grammar.lexing is None or not lexed:
         grammar = spelled_out(grammar)
+    return _Builder(reached_rules(grammar), grammar.lexing).build(grammar.start)
+
+
+def reached_rules(grammar: Grammar) -> dict[str, Expr]:
+    """The rules that the start rule comes to, those too that are made when they are asked for."""
     reached = reachable(grammar, grammar.start)
-    while reached.waiting:  # rules that are made when they are asked for
+    while reached.waiting:
         for name in reached.waiting:
             grammar.rules[name]
         reached = reachable(grammar, grammar.start)
-    return _Builder(reached.rules, grammar.lexing).build(grammar.start)
+    return reached.rules
 
 
 def table_of(expr: Expr) -> ByteDfa:
@@ -130,7 +135,7 @@ class _Builder:
         self._rule(start)
         normal = _without_empty(self.productions, self.terminals, self.names, start)
         tokens: list[tuple[int, ...]] = [(token,) for token in self.tokens]
-        return _merged(_pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
+        return _merged(pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
 
     # ---- regular parts ---------------------------------------------------------------------------------------
 
@@ -189,7 +194,7 @@ class _Builder:
             case Joined():
                 self._draw_joined(expr, parts, first, last)
             case Bag():
-                raise _not_context_free()
+                raise not_context_free()
             case _:
                 raise TypeError(f"not a grammar expression: {expr!r}")
 
@@ -238,7 +243,7 @@ class _Builder:
         """Right-hand sides for a regular language: its terminal, nothing if it may be empty."""
         sides: list[list[str | int]] = [[]] if not table.is_empty and table.accepts[0] else []
         if not table.is_empty and table.accepts[0]:
-            table = _without_empty_text(table)
+            table = without_empty_text(table)
         if not table.is_empty:
             key = table.step.tobytes() + table.accepts.tobytes()
             number = self.by_table.setdefault(key, len(self.terminals))
@@ -299,7 +304,7 @@ class _Builder:
             case Joined():
                 return self._sides(expand_joined(expr), label, call)
             case Bag():
-                raise _not_context_free()
+                raise not_context_free()
         raise LimitExceeded(f"states of terminal {label!r}", MAX_TERMINAL + 1, MAX_TERMINAL)
 
     def _symbol(self, expr: Expr, label: str, call: Callable[[str], str]) -> list[str | int]:
@@ -358,14 +363,15 @@ def _label(expr: Expr, label: str) -> str:
     return expr.name if isinstance(expr, Ref) else label
 
 
-def _not_context_free() -> GrammarError:
+def not_context_free() -> GrammarError:
+    """What is raised where there is a bag."""
     return GrammarError(
         "a canvas needs a context-free grammar, and this one has elements in any order without duplicates",
         hint="for JSON Schema: declare all properties and say additionalProperties: false",
     )
 
 
-def _without_empty_text(table: ByteDfa) -> ByteDfa:
+def without_empty_text(table: ByteDfa) -> ByteDfa:
     """The same without the empty text: a start of its own, which does not accept."""
     later = np.where(table.step == NOWHERE, NOWHERE, table.step + 1).astype(np.int32)
     return minimal(ByteDfa(np.vstack((later[:1], later)), np.append(False, table.accepts)))
@@ -438,7 +444,7 @@ def _least(productions: dict[str, list[list[str | int]]], holds: Callable[[str |
     return found
 
 
-def _pruned(normal: Normal) -> Normal:
+def pruned(normal: Normal) -> Normal:
     """Without symbols that match only the empty text, or that the start never comes to; units to themselves too."""
     made = set(range(normal.count))
     changed = True

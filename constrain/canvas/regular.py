@@ -37,8 +37,7 @@ class RegularCanvas:
     def __init__(
         self, automaton: TokenDfa, slots: Ids, classes: Ids, alive: Rows, path: Ids, filling: Ids
     ) -> None:  # ``of`` makes one
-        for array in (slots, classes, alive, path, filling):
-            array.flags.writeable = False
+        slots.flags.writeable = filling.flags.writeable = False  # the others are nobody else's
         self.automaton = automaton
         self.slots, self.classes, self.alive, self.path, self.filling = slots, classes, alive, path, filling
 
@@ -85,9 +84,7 @@ class RegularCanvas:
         Raises ``ValueError`` if the slot is not open.
         """
         self._check_open(slot)
-        if not 0 <= token < len(self.automaton.class_of):
-            return False
-        number = int(self.automaton.class_of[token])
+        number = self._class_of(token)
         return number != NONE and self._fitting(slot, number, number + 1)[1] == 1
 
     def mask(self, slot: int) -> Words:
@@ -127,23 +124,26 @@ class RegularCanvas:
         jointly valid; what is not has no completion together with what was taken before it. Raises ``ValueError`` for
         a slot that is not open.
         """
-        where, what = np.array(slots, np.int32).reshape(-1), np.array(tokens, np.int64).reshape(-1)
+        where, what = [int(slot) for slot in slots], [int(token) for token in tokens]
         if len(where) != len(what):
             raise ValueError(f"as many slots as tokens are needed, not {len(where)} and {len(what)}")
-        for slot in where.tolist():
+        for slot in where:
             self._check_open(slot)
         automaton = self.automaton
-        known = (what >= 0) & (what < len(automaton.class_of))
-        classes = np.where(known, automaton.class_of[np.where(known, what, 0)], NONE).astype(np.int32)
-        what = np.where(known, what, OPEN).astype(np.int32)
-        fixed, alive, path, filling = (a.copy() for a in (self.classes, self.alive, self.path, self.filling))
-        taken = np.zeros(len(where), np.uint8)
-        commit_all.direct(self.n, automaton.words, *automaton.tables, where, classes, what, fixed, alive.reshape(-1),
-                          path, filling, np.zeros(2 * automaton.words, np.int32), taken)  # fmt: skip
-        decided = taken.view(np.bool_)
-        held = self.slots.copy()
-        held[where[decided]] = what[decided]
-        return RegularCanvas(automaton, held, fixed, alive, path, filling), decided
+        numbers = [self._class_of(token) for token in what]
+        kept = [token if number != NONE else OPEN for token, number in zip(what, numbers, strict=True)]
+        proposals = np.array((where, numbers, kept), np.int32)
+        held, fixed, alive, path, filling = (
+            a.copy() for a in (self.slots, self.classes, self.alive, self.path, self.filling)
+        )
+        taken = np.zeros(len(where), np.bool_)
+        commit_all.direct(self.n, automaton.words, *automaton.tables, *proposals, held, fixed, alive.reshape(-1), path,
+                          filling, np.zeros(2 * automaton.words, np.int32), taken.view(np.uint8))  # fmt: skip
+        return RegularCanvas(automaton, held, fixed, alive, path, filling), taken
+
+    def _class_of(self, token: int) -> int:
+        classes = self.automaton.class_of
+        return int(classes[token]) if 0 <= token < len(classes) else NONE
 
     def _check_open(self, slot: int) -> None:
         if not 0 <= slot < self.n:

@@ -61,6 +61,13 @@ class Choices(NamedTuple):
     points: tuple[int, ...]  # all points that may
 
 
+class Simple(NamedTuple):
+    """The states and points (contexts, all) to which a slot leads by tokens within which no terminal ends."""
+
+    states: tuple[int, ...]
+    points: tuple[int, ...]
+
+
 class Starts(NamedTuple):
     """What an open slot offers between terminals, in a context: points whose rest is a whole token, with these."""
 
@@ -86,6 +93,8 @@ class Spelling:
         self._below: dict[tuple[int, int], Ids] = {}
         self._choices: dict[int, Choices] = {}
         self._starts: dict[int, Starts] = {}
+        self._simple: dict[int, Simple] = {}
+        self._simple_starts: dict[int, Rest] = {}
         self._effects: dict[tuple[int, int], Effect] = {}
 
     def _join_tables(self) -> None:
@@ -198,6 +207,26 @@ class Spelling:
             groups.pop(Effect(NONE, frozenset()), None)
             self._choices[state] = _as_choices({key: np.sort(np.concatenate(g)) for key, g in groups.items()})
         return self._choices[state]
+
+    def simple_choices(self, state: int) -> Simple:
+        """What tokens within which no terminal ends do in ``state``."""
+        if state not in self._simple:
+            trie = self.trie
+            nodes = trie.walk(0, state, self.dead, self.step)
+            found = np.unique(trie.states[nodes[trie.has_tokens[nodes]]])
+            contexts = {point for last in found.tolist() for _, point in self._ended(last)}
+            self._simple[state] = Simple(tuple(found[self.goes_on[found]].tolist()), tuple(sorted(contexts)))
+        return self._simple[state]
+
+    def simple_start(self, context: int) -> Rest:
+        """What tokens within which no terminal ends begin in ``context``."""
+        if context not in self._simple_starts:
+            states = self.first_states[context]
+            simple = [(self.symbol[state], self.simple_choices(state)) for state in states]
+            ends = frozenset((symbol, point) for symbol, done in simple for point in done.points)
+            opens = frozenset((symbol, later) for symbol, done in simple for later in done.states)
+            self._simple_starts[context] = Rest(ends, opens, 1)
+        return self._simple_starts[context]
 
     def _ended(self, state: int) -> tuple[tuple[int, int], ...]:
         """(symbol, context behind it) where a terminal may end in a state."""
@@ -342,6 +371,7 @@ class _Walker:
         self.parent = np.zeros(nodes, np.int32)
         self.parent[trie.kid] = np.repeat(np.arange(nodes, dtype=np.int32), np.diff(trie.kid0))
         self.depth = np.zeros(nodes, np.int32)
+        self.has_tokens = np.diff(trie.token0) > 0
         level = np.zeros(1, np.int32)
         depth = 0
         while len(level):

@@ -39,6 +39,7 @@ class Tally(NamedTuple):
 
 
 NOTHING = Tally()
+CHANCE = np.random.default_rng(0)  # for where nothing is drawn: never asked
 
 
 class Proposals(NamedTuple):

@@ -236,9 +236,13 @@ class Denoiser:
 
         Raises ``ValueError`` for a model in training mode, and as ``read_facts`` does.
         """
+        return cls.by(model, read_facts(model, tokenizer, **given))
+
+    @classmethod
+    def by(cls, model: Any, facts: Facts) -> Denoiser:
+        """The same by facts that are known."""
         if getattr(model, "training", False):
             raise ValueError("the model is in training mode, where dropout makes it random: call model.eval()")
-        facts = read_facts(model, tokenizer, **given)
         return cls(FORWARDS[facts.attention](model, facts), facts, torch.device(getattr(model, "device", "cpu")))
 
     @torch.no_grad()

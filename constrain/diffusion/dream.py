@@ -17,16 +17,15 @@ import numpy as np
 import torch
 
 from constrain.canvas.base import OPEN, Canvas
-from constrain.diffusion.commits import SURE, Commits, Places, Proposals, commit_surest, settled
+from constrain.diffusion.commits import CHANCE, SURE, Commits, Places, Proposals, commit_surest, settled
 from constrain.diffusion.denoiser import Facts
 from constrain.diffusion.free import choosable
 from constrain.diffusion.laws import confidence, log_law, restricted
 from constrain.diffusion.options import Options
-from constrain.diffusion.sampler import Diffused, State, read
+from constrain.diffusion.sampler import Diffused, State, mask_or_all, read
 from constrain.errors import LimitExceeded
 
 BEST = Options()  # what replaces a token is the best that is allowed
-CHANCE = np.random.default_rng(0)  # never asked: nothing here is drawn, that is the loop's part
 
 
 class DreamHooks:
@@ -107,7 +106,7 @@ class DreamHooks:
     @staticmethod
     def _allowed(commits: Commits, places: Places, law: torch.Tensor) -> torch.Tensor:
         """The law over what each slot allows; where it gives nothing to that, all that is allowed alike."""
-        words = np.stack([commits.ask(commits.canvas.mask, int(place)) for place in places])
+        words = np.stack([mask_or_all(commits, int(place)) for place in places])
         allowed = restricted(law, words)
         some = allowed.isfinite().any(dim=-1, keepdim=True)
         return torch.where(some, allowed, restricted(torch.zeros_like(law), words))

@@ -23,7 +23,8 @@ from constrain.diffusion.denoiser import Denoiser
 from constrain.diffusion.free import choosable
 from constrain.diffusion.laws import as_scores, confidence, log_law, restricted
 from constrain.diffusion.options import Options
-from constrain.errors import ConstrainError
+from constrain.errors import ConstrainError, LimitExceeded
+from constrain.tokens.base import Words
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Sampler:
         inside = places < self._end(state)
         places, law = places[inside], law[torch.from_numpy(inside).to(law.device)]
         if scores is not None and self.options.propose == "joint":
-            tokens = commits.ask(state.canvas.best, scores)[places].astype(np.int64)
+            tokens = commits.ask(ability(state.canvas, "best"), scores)[places].astype(np.int64)
         else:
             tokens = drawn(law, self.options, rng)
         return Proposals(places, tokens, confidence(self.options.confidence, law, tokens, rng), law)
@@ -200,9 +201,17 @@ class Sampler:
 
 def allowed_law(commits: Commits, places: Places, law: torch.Tensor) -> torch.Tensor:
     """``[m, V]``: the law of each place given what its slot allows; as it is where it gives nothing to that."""
-    allowed = restricted(law, np.stack([commits.ask(commits.canvas.mask, int(place)) for place in places]))
+    allowed = restricted(law, np.stack([mask_or_all(commits, int(place)) for place in places]))
     some = allowed.isfinite().any(dim=-1, keepdim=True)
     return torch.where(some, allowed, law).log_softmax(dim=-1)
+
+
+def mask_or_all(commits: Commits, place: int) -> Words:
+    """What the slot allows; everything where that is not decided (a commit will ask again)."""
+    try:
+        return commits.ask(commits.canvas.mask, place)
+    except LimitExceeded:
+        return np.full(commits.canvas.vocabulary.words, -1, np.int32)
 
 
 def read(state: State, seconds: float = 0.0) -> Diffused:
@@ -214,16 +223,15 @@ def read(state: State, seconds: float = 0.0) -> Diffused:
 
 
 def ability(canvas: Canvas, name: str) -> Callable[..., Any]:
-    """What only canvases can that count each of their fillings once: ``marginals``, ``log_mass``, ``sample``.
+    """What not every canvas can: ``best``, and where each filling counts once ``marginals``, ``log_mass``, ``sample``.
 
     Raises ``ConstrainError`` for others, such as those of ambiguous grammars.
     """
     found: Callable[..., Any] | None = getattr(canvas, name, None)
     if found is None:
         raise ConstrainError(
-            f"a {type(canvas).__name__} has no {name}: it cannot count the fillings of its grammar one by one (it may "
-            "be ambiguous, or not regular). Take a regular grammar, or what needs no counting: "
-            'propose="raw", "mask" or "joint"'
+            f"a {type(canvas).__name__} has no {name}: it cannot weigh the fillings of its grammar one by one (it may "
+            'be ambiguous, or not regular). Take a regular grammar, or what needs no weighing: propose="raw" or "mask"'
         )
     return found
 

@@ -198,7 +198,7 @@ def join(slot: Any, number: Any, words: Any, first: Any, source: Any, target: An
 @entry(
     reads={"after": 32, "after_spans": 32, "before": 32, "before_spans": 32, "succ0": 32, "succ": 32, "token": 32,
            "first": 32, "source": 32, "target": 32, "slots": 32, "classes": 32, "tokens": 32},
-    writes={"fixed": 32, "alive": 32, "path": 32, "filling": 32, "scratch": 32, "taken": 8},
+    writes={"held": 32, "fixed": 32, "alive": 32, "path": 32, "filling": 32, "scratch": 32, "taken": 8},
     without_gil=True,
 )  # fmt: skip
 def commit_all(
@@ -206,7 +206,7 @@ def commit_all(
     after: Any, after_spans: Any, before: Any, before_spans: Any, succ0: Any, succ: Any, token: Any,
     first: Any, source: Any, target: Any,
     slots: Any, classes: Any, tokens: Any,
-    fixed: Any, alive: Any, path: Any, filling: Any, scratch: Any, taken: Any,
+    held: Any, fixed: Any, alive: Any, path: Any, filling: Any, scratch: Any, taken: Any,
 ) -> Any:  # fmt: skip
     """Commit each proposal that is possible after those before it; how many were. ``taken[k]``: was the k-th?
 
@@ -214,8 +214,8 @@ def commit_all(
     ``succ``               the successors of state q, from ``succ0[q]`` to ``succ0[q + 1]``, with a ``token`` to each
     ``first``              of class c's pairs (``source``, ``target``)
     ``slots``, ``classes``, ``tokens``  proposals; a class may be OPEN: of tokens that are good for nothing
-    ``fixed``              (n,): the class in each slot, or OPEN;  ``alive`` (n + 1, words);  ``path`` (n + 1,): states
-    ``filling``            (n,): tokens;  ``scratch`` (2 * words,)
+    ``held``, ``fixed``    (n,): the token and its class in each slot, or OPEN
+    ``alive``              (n + 1, words);  ``path`` (n + 1,): states;  ``filling`` (n,);  ``scratch`` (2 * words,)
     """
     count = 0
     for k in range(len(slots)):
@@ -227,6 +227,7 @@ def commit_all(
         if changed < 0:
             continue
         taken[k] = 1
+        held[slot] = tokens[k]
         count += 1
         if changed & 2 != 0:
             spread_right(slot + 1, n, words, before, before_spans, first, source, target, fixed, alive, scratch)

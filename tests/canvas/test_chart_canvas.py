@@ -17,6 +17,7 @@ from constrain.bits import from_ids
 from constrain.canvas import OPEN, Canvases, Ending, NotCompletable, Undecided
 from constrain.canvas.analysis import Analysis, Language
 from constrain.canvas.chart_canvas import ChartCanvas, chart_canvas, fewest_tokens
+from constrain.canvas.lattice import Limits
 from constrain.canvas.normal import normal_form
 from constrain.ir.grammar import Grammar
 from constrain.vocab.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ TOKENS = {
     "twice": [b"a", b"b", b"ab", b"ba"],
     "ambiguous": [b"a", b"b", b"ab", b"ba"],
 }
+NO_LIMITS = Limits(1_000_000, None)
 GRAMMARS = {name: grammar_of(data) for name, data in SMALL.items()}
 
 
@@ -38,8 +40,8 @@ def vocabulary_of(name: str) -> Vocabulary:
     return Vocabulary(tokens, [len(tokens)], width=len(tokens) + 2)
 
 
-def language_of(grammar: Grammar, vocabulary: Vocabulary, limit: int = 100_000) -> Language:
-    return Language(grammar, normal_form(grammar, lexed=True), vocabulary, limit)
+def language_of(grammar: Grammar, vocabulary: Vocabulary, limits: Limits = NO_LIMITS) -> Language:
+    return Language(grammar, normal_form(grammar, lexed=True), vocabulary, limits)
 
 
 LANGUAGES = {name: language_of(grammar, vocabulary_of(name)) for name, grammar in GRAMMARS.items()}
@@ -166,7 +168,7 @@ def test_a_lexer_is_followed_as_its_rules_spelled_out(name: str) -> None:
     vocabulary = Vocabulary([b'{"', b"a", b'":', b"1", b"}", b'"', b"[", b"]", b"+", b" ", b"1)", b"("], [12])
     ending = Ending(vocabulary.eos, frozenset())
     lexed = language_of(grammar, vocabulary)
-    plain = Language(grammar, normal_form(grammar), vocabulary, 100_000)
+    plain = Language(grammar, normal_form(grammar), vocabulary, NO_LIMITS)
     assert lexed.normal.lexing is not None and plain.normal.lexing is None
     for slots in ([OPEN] * 3, [OPEN, 3, OPEN, OPEN], [9, OPEN, OPEN], [5, OPEN, OPEN, OPEN]):
         one, other = (Analysis(language, np.array(slots, np.int32), ending) for language in (lexed, plain))
@@ -187,11 +189,17 @@ def test_too_few_slots_say_how_many_the_grammar_needs() -> None:
 
 
 def test_what_is_too_large_is_undecided_and_changes_nothing() -> None:
-    language = language_of(GRAMMARS["brackets"], vocabulary_of("brackets"), limit=10)
+    language = language_of(GRAMMARS["brackets"], vocabulary_of("brackets"), Limits(10, None))
     canvas = chart_canvas(language, 2, Ending(frozenset((6,)), frozenset()))
     with pytest.raises(Undecided, match="places of the chart"):
         chart_canvas(language, 40, Ending(frozenset(), frozenset()))
     assert accepts(language, language.vocabulary.decode(canvas.filling.tolist()))
+
+
+def test_a_question_that_takes_too_long_is_undecided() -> None:
+    language = language_of(GRAMMARS["json"], vocabulary_of("json"), Limits(1_000_000, 0.0))
+    with pytest.raises(Undecided, match="milliseconds"):
+        chart_canvas(language, 40, Ending(frozenset(), frozenset()))
 
 
 def test_slots_that_are_not_open_are_not_asked_about() -> None:

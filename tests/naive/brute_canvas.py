@@ -32,7 +32,7 @@ class BruteCanvas:
         """The canvas of the texts that ``accepts`` accepts. Raises ``NotCompletable`` where there is none."""
         ending = ending or Ending(vocabulary.eos, frozenset())
         given = np.full(slots, OPEN, np.int32) if isinstance(slots, int) else np.array(slots, np.int32)
-        found = tuple(f for f in fillings(vocabulary, accepts, len(given), ending) if agrees(f, given))
+        found = tuple(f for f in fillings(vocabulary, accepts, given, ending) if agrees(f, given))
         if not found:
             raise NotCompletable("no filling")
         return cls(vocabulary, ending, given, found)
@@ -87,13 +87,17 @@ def agrees(filling: Sequence[int], slots: Ids) -> bool:
     return all(slot in (OPEN, token) for token, slot in zip(filling, slots.tolist(), strict=True))
 
 
-def fillings(vocabulary: Vocabulary, accepts: Accepts, n: int, ending: Ending) -> Iterator[tuple[int, ...]]:
-    """Every text of up to ``n`` tokens, an end behind it where there is room, and whatever may stand behind the end."""
+def fillings(vocabulary: Vocabulary, accepts: Accepts, slots: Ids, ending: Ending) -> Iterator[tuple[int, ...]]:
+    """Every text of up to ``n`` tokens that agrees with the slots, an end behind it where there is room, and whatever
+    may stand behind the end (whether it agrees or not)."""
     texts = [i for i, token in enumerate(vocabulary.tokens) if token is not None]
-    for length in range(n + 1):
-        for text in product(texts, repeat=length):
+    choices = [texts if slot == OPEN else [slot] * (slot in texts) for slot in slots.tolist()]
+    for length in range(len(slots) + 1):
+        if length < len(slots) and slots[length] not in (OPEN, *ending.ends):
+            continue
+        for text in product(*choices[:length]):
             if accepts(vocabulary.decode(text)):
-                yield from ([text + rest for rest in tails(n - length, ending)])
+                yield from (text + rest for rest in tails(len(slots) - length, ending))
 
 
 def tails(room: int, ending: Ending) -> Iterator[tuple[int, ...]]:
