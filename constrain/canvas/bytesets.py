@@ -157,7 +157,9 @@ class Fragments:
     def determinise(self, start: int, end: int, limit: int = MAX_STATES) -> ByteDfa:
         """All that leads from ``start`` to ``end`` (subset construction, Rabin and Scott 1959)."""
         classes, representatives = self._byte_classes()
-        edges = [self._edges(state, representatives) for state in range(len(self.silent))]
+        ranges = {(low, high) for spans in self.spans for low, high, _ in spans}
+        covered = {(low, high): np.unique(classes[low : high + 1]).tolist() for low, high in ranges}
+        edges = [self._edges(state, representatives, covered) for state in range(len(self.silent))]
         first = self._closure([start])
         numbers, order = {first: 0}, [first]
         table: list[list[int]] = []
@@ -188,14 +190,15 @@ class Fragments:
                     stack.append(target)
         return frozenset(found)
 
-    def _edges(self, state: int, representatives: npt.NDArray[np.intp]) -> list[tuple[int, int]]:
-        """(class of bytes, target) for each step of a state."""
+    def _edges(
+        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[tuple[int, int], list[int]]
+    ) -> list[tuple[int, int]]:
+        """(class of bytes, target) for each step of a state. ``covered``: the classes of each range of bytes."""
         row, base = self.rows[state], self.offsets[state]
         if row is not None:
             targets = row[representatives]
             return [(int(k), base + int(targets[k])) for k in np.flatnonzero(targets != NOWHERE)]
-        spans = self.spans[state]
-        return [(k, t) for low, high, t in spans for k, byte in enumerate(representatives) if low <= byte <= high]
+        return [(k, target) for low, high, target in self.spans[state] for k in covered[low, high]]
 
     def _byte_classes(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """A class for each byte, and a byte for each class: bytes of a class are never told apart."""
