@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["regex.md", "building.md", "lark.md", "faithful.md", "predicates.md"])
+@pytest.mark.parametrize("name", ["regex.md", "building.md", "lark.md", "faithful.md", "predicates.md", "infilling.md"])
 def test_examples(name: str) -> None:
     found = doctest.testfile(str(DOCS / name), module_relative=False)
     assert found.attempted >= 4 and not found.failed

@@ -170,9 +170,8 @@ class Fragments:
     def determinise(self, start: int, end: int, limit: int = MAX_STATES) -> ByteDfa:
         """All that leads from ``start`` to ``end`` (subset construction, Rabin and Scott 1959)."""
         classes, representatives = self._byte_classes()
-        covered: dict[Span, list[int]] = {}  # classes of a range of bytes
-        for span in {(low, high) for spans in self.spans for low, high, _ in spans}:
-            covered[span] = sorted(set(classes[span[0] : span[1] + 1].tolist()))
+        ranges = {(low, high) for spans in self.spans for low, high, _ in spans}
+        covered = {(low, high): np.unique(classes[low : high + 1]).tolist() for low, high in ranges}
         edges = [self._edges(state, representatives, covered) for state in range(len(self.silent))]
         first = self._closure([start])
         numbers, order = {first: 0}, [first]
@@ -205,9 +204,9 @@ class Fragments:
         return frozenset(found)
 
     def _edges(
-        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[Span, list[int]]
+        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[tuple[int, int], list[int]]
     ) -> list[tuple[int, int]]:
-        """(class of bytes, target) for each step of a state."""
+        """(class of bytes, target) for each step of a state. ``covered``: the classes of each range of bytes."""
         row, base = self.rows[state], self.offsets[state]
         if row is not None:
             targets = row[representatives]
