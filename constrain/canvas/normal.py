@@ -33,6 +33,7 @@ from constrain.ir.grammar import (
 from constrain.ir.lexing import Lexing
 
 MAX_TERMINAL = 5_000  # states of a terminal that is put together; what needs more stays rules
+MAX_WHOLE = 20_000  # of a grammar that is regular as a whole: it needs no chart, so its size matters less
 
 
 def normal_form(grammar: Grammar, *, lexed: bool = False) -> Normal:
@@ -70,7 +71,7 @@ class NotSmall(Exception):
 
 class _Builder:
     def __init__(self, rules: dict[str, Expr], lexing: Lexing | None = None) -> None:
-        self.rules, self.lexing = rules, lexing
+        self.rules, self.lexing, self.limit = rules, lexing, MAX_TERMINAL
         self.tokens: dict[int, int] = {}
         calls = {name: {n.name for n in walk(body) if isinstance(n, Ref)} for name, body in rules.items()}
         self.recursive: set[str] = set()
@@ -101,10 +102,21 @@ class _Builder:
         return True
 
     def build(self, start: str) -> Normal:
+        self.known[start] = self._whole(start)
         self._rule(start)
         normal = without_empty(self.productions, self.terminals, self.names, start)
         tokens: list[tuple[int, ...]] = [(token,) for token in self.tokens]
         return merged(pruned(replace(normal, lexing=self.lexing, tokens=tokens)))
+
+    def _whole(self, start: str) -> ByteDfa | None:
+        """The automaton of the whole grammar if that is regular, and not too large for that."""
+        self.limit = MAX_WHOLE
+        found = self.table(Ref(start))
+        self.limit = MAX_TERMINAL
+        if found is None:
+            self.known.clear()  # parts may be larger than charts want them
+            self.parts.clear()
+        return found
 
     # ---- regular parts ---------------------------------------------------------------------------------------
 
@@ -128,7 +140,7 @@ class _Builder:
         first, last = parts.state(), parts.state()
         try:
             self._draw(expr, parts, first, last)
-            return parts.determinise(first, last, MAX_TERMINAL)
+            return parts.determinise(first, last, self.limit)
         except (NotSmall, LimitExceeded):
             return None
 

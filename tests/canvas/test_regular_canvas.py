@@ -17,6 +17,7 @@ from naive.walk import bits_of
 from sampling.significance import ALPHA, goodness_of_fit
 
 import constrain
+from constrain.canvas import normal
 from constrain.canvas.base import OPEN, Ending, NotCompletable, ending_of
 from constrain.canvas.bytesets import NOWHERE, ByteDfa
 from constrain.canvas.normal import normal_form
@@ -345,3 +346,16 @@ def test_scores_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="probability above 0"):
         canvas.sample(np.full_like(scores, -math.inf), np.random.default_rng(1))
     assert np.array_equal(canvas.best(np.full_like(scores, -math.inf)), canvas.filling)
+
+
+def test_a_grammar_that_is_regular_as_a_whole_may_be_larger_than_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above that limit too it is a grammar like others, of parts that are small again."""
+    grammar = constrain.gbnf('root ::= a a\na ::= "abc" "def" | "ghi" "jkl"')
+    monkeypatch.setattr(normal, "MAX_TERMINAL", 4)
+    whole = regular_language(normal_form(grammar))
+    assert whole is not None
+    assert len(whole.accepts) > 20
+    monkeypatch.setattr(normal, "MAX_WHOLE", 20)
+    parts = normal_form(grammar)
+    assert regular_language(parts) is None
+    assert max(len(terminal.accepts) for terminal in parts.terminals) <= 5
