@@ -39,6 +39,7 @@ class Options:
                       "joint": the best valid filling of the whole canvas, under the model's own confidence
     ``refused``       a token that is not allowed becomes the best (the draw) of those that are: "replace": at once;
                       "wait": when its own confidence comes up (with "low_confidence"; the same for the others)
+    ``tries``         how many others are asked about one by one before the mask of the slot is (the result is the same)
     ``patience``      seconds that a step may spend on deciding; then what was not decided waits for the next step, or
                       comes from the certificate in the last one. ``None``: as long as it takes
     """
@@ -54,6 +55,7 @@ class Options:
     top_p: float | None = None
     propose: Propose = "raw"
     refused: Refused = "replace"
+    tries: int = 8
     patience: float | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ class Options:
         _check_choice("confidence", self.confidence, (*CONFIDENCES, "random"))
         _check_choice("propose", self.propose, get_args(Propose))
         _check_choice("refused", self.refused, get_args(Refused))
+        _check_count("tries", self.tries, 0)
         for name, least, most in _RANGES:
             _check_range(name, getattr(self, name), least, most)
         if self.propose == "joint" and self.temperature > 0:
@@ -79,9 +82,9 @@ _RANGES = (
 )
 
 
-def _check_count(name: str, value: Any) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
-        raise ValueError(f"{name} must be a whole number, 1 or more, not {value!r}")
+def _check_count(name: str, value: Any, least: int = 1) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < least):
+        raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

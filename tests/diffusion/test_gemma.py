@@ -92,6 +92,13 @@ def test_every_row_is_valid_whenever_the_loop_stops(language: str, stop: str, co
             assert is_valid(language, tuple(row))
 
 
+def test_without_masks_rows_are_valid_too() -> None:
+    inner: Any = Uncounted(canvas("brackets", LENGTH))
+    inner.best = None
+    for row in generate(GemmaProcessor(inner, 3, masks=False), max_denoising_steps=4):
+        assert is_valid("brackets", tuple(row))
+
+
 def test_without_the_processor_it_is_not() -> None:
     out = gemma(0).generate(PROMPT, max_new_tokens=LENGTH, max_denoising_steps=3)
     assert not any(is_valid("pairs", tuple(row)) for row in out.sequences[:, 3:].tolist())

@@ -48,6 +48,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "hot": {"temperature": 1.5, "tokens": 2, "top_k": 4, "top_p": 0.9},
     "waiting": {"refused": "wait", "tokens": 2},
     "waiting_hot": {"refused": "wait", "tokens": 2, "temperature": 1.0, "confidence": "entropy"},
+    "mask_at_once": {"tokens": 4, "tries": 0},
+    "hot_at_once": {"tokens": 4, "tries": 0, "temperature": 1.0},
     "mask": {"propose": "mask", "tokens": 4},
     "marginals": {"propose": "marginals", "tokens": 4, "temperature": 1.0},
     "joint": {"propose": "joint", "tokens": 4},
@@ -139,6 +141,27 @@ def test_the_best_joint_filling() -> None:
     denoiser = Denoiser(lambda ids: torch.tensor(row)[None], FACTS)
     assert Sampler(denoiser, [], Options(tokens=4)).run(canvas("same", 4)).text == "aaac"
     assert Sampler(denoiser, [], Options(tokens=4, propose="joint")).run(canvas("same", 4)).text == "bbbc"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_how_many_are_tried_makes_no_difference(language: str) -> None:
+    for seed in range(4):
+        texts = {
+            Sampler(contextual(seed), [], Options(tokens=2, tries=tries)).run(canvas(language, 6)).ids
+            for tries in (0, 2, 20)
+        }
+        assert len(texts) == 1
+
+
+@pytest.mark.parametrize("tries", [0, 3])
+def test_what_replaces_a_refused_draw_is_drawn_from_what_is_allowed(tries: int) -> None:
+    """The first slot of (a*|b*)c is a, b or c, whatever was drawn first: by the model's law given that."""
+    row = np.random.default_rng(8).normal(size=V).tolist()
+    sampler = Sampler(constant(row), [], Options(temperature=1.0, tries=tries, block_length=1))
+    start = canvas("same", 3)
+    draws = [int(sampler.step(sampler.init(start, seed)).ids[0]) for seed in range(1500)]
+    masses = {i: float(np.exp(row[i])) for i in (0, 1, 5)}
+    assert goodness_of_fit(draws, {i: mass / sum(masses.values()) for i, mass in masses.items()}) > ALPHA
 
 
 def test_draws_follow_the_law_conditioned_on_validity() -> None:
@@ -269,6 +292,7 @@ def test_the_free_canvas_is_a_canvas() -> None:
         ({"steps": 3, "tokens": 2}, "give one of them"),
         ({"steps": 0}, "steps must be a whole number"),
         ({"tokens": True}, "tokens must be a whole number"),
+        ({"tries": -1}, "tries must be a whole number"),
         ({"confidence": "high"}, "there is no confidence 'high'"),
         ({"propose": "all"}, "there is no propose 'all'"),
         ({"refused": "twice"}, "there is no refused 'twice'"),
