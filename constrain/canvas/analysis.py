@@ -13,8 +13,8 @@ from constrain.canvas.base import OPEN, Ending, Ids
 from constrain.canvas.charts import Chart, Rules, inside, nodes_of, outside, row_of, words_for
 from constrain.canvas.filling import Leaf, Need, derivation, needs
 from constrain.canvas.lattice import Lattice, Limits, OpenSlot, SimpleSlot, Slot, TokenSlot
-from constrain.canvas.normal import Normal
 from constrain.canvas.spelling import NONE, Spelling
+from constrain.canvas.symbols import Normal
 from constrain.canvas.unbounded import Unbounded
 from constrain.ir.grammar import Grammar
 from constrain.tokens.pushdown import PushdownAutomaton

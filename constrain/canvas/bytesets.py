@@ -16,7 +16,10 @@ from constrain.automata.wordlanguage import WordLanguage
 from constrain.canvas.spelled import Span, spellings
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Encoding, Terminal
+<<<<<<< HEAD
 from constrain.ir.rx import Rx
+=======
+>>>>>>> main
 
 Table = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -58,6 +61,7 @@ def _spelled(rx: Rx, encoding: Encoding, low: int, high: int | None, exclude: tu
     first, last = parts.state(), parts.state()
     quote = of_literal(b'"' if terminal.encoding == "json" else b"")
     numbers = {(graph.start, 0): first}
+    symbols: dict[tuple[Span, ...], ByteDfa] = {}  # small, and read in many places where symbols are counted
     todo = list(numbers)
     for state, read in todo:  # grows while it is walked
         here = numbers[state, read]
@@ -66,12 +70,24 @@ def _spelled(rx: Rx, encoding: Encoding, low: int, high: int | None, exclude: tu
         if read == terminal.high:
             continue
         after = read + 1 if terminal.high is not None else min(read + 1, terminal.low)
-        for low, high, target in graph.edges[state]:
+        for target in dict.fromkeys(target for _, _, target in graph.edges[state]):
             if (target, after) not in numbers:
                 numbers[target, after] = parts.state()
                 todo.append((target, after))
-            for spelling in spellings(low, high, terminal.encoding):
-                parts.spell(spelling, here, numbers[target, after])
+            ranges = tuple((low, high) for low, high, there in graph.edges[state] if there == target)
+            if ranges not in symbols:
+                symbols[ranges] = of_symbols(ranges, terminal.encoding)
+            parts.insert(symbols[ranges], here, numbers[target, after])
+    return minimal(parts.determinise(first, last))
+
+
+def of_symbols(ranges: Iterable[Span], encoding: Encoding) -> ByteDfa:
+    """One symbol of some ranges, as an encoding spells it."""
+    parts = Fragments()
+    first, last = parts.state(), parts.state()
+    for low, high in ranges:
+        for spelling in spellings(low, high, encoding):
+            parts.spell(spelling, first, last)
     return minimal(parts.determinise(first, last))
 
 
@@ -165,8 +181,14 @@ class Fragments:
     def determinise(self, start: int, end: int, limit: int = MAX_STATES) -> ByteDfa:
         """All that leads from ``start`` to ``end`` (subset construction, Rabin and Scott 1959)."""
         classes, representatives = self._byte_classes()
+<<<<<<< HEAD
         ranges = {(low, high) for spans in self.spans for low, high, _ in spans}
         covered = {(low, high): np.unique(classes[low : high + 1]).tolist() for low, high in ranges}
+=======
+        covered: dict[Span, list[int]] = {}  # classes of a range of bytes
+        for span in {(low, high) for spans in self.spans for low, high, _ in spans}:
+            covered[span] = sorted(set(classes[span[0] : span[1] + 1].tolist()))
+>>>>>>> main
         edges = [self._edges(state, representatives, covered) for state in range(len(self.silent))]
         first = self._closure([start])
         numbers, order = {first: 0}, [first]
@@ -199,9 +221,15 @@ class Fragments:
         return frozenset(found)
 
     def _edges(
+<<<<<<< HEAD
         self, state: int, representatives: npt.NDArray[np.intp], covered: dict[tuple[int, int], list[int]]
     ) -> list[tuple[int, int]]:
         """(class of bytes, target) for each step of a state. ``covered``: the classes of each range of bytes."""
+=======
+        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[Span, list[int]]
+    ) -> list[tuple[int, int]]:
+        """(class of bytes, target) for each step of a state."""
+>>>>>>> main
         row, base = self.rows[state], self.offsets[state]
         if row is not None:
             targets = row[representatives]
@@ -216,3 +244,9 @@ class Fragments:
         rows = [np.cumsum(cuts[:256]), *{row.tobytes(): row for row in self.rows if row is not None}.values()]
         _, representatives, classes = np.unique(np.array(rows), axis=1, return_index=True, return_inverse=True)
         return classes.ravel(), representatives
+
+
+def without_empty_text(table: ByteDfa) -> ByteDfa:
+    """The same without the empty text: a start of its own, which does not accept."""
+    later = np.where(table.step == NOWHERE, NOWHERE, table.step + 1).astype(np.int32)
+    return minimal(ByteDfa(np.vstack((later[:1], later)), np.append(False, table.accepts)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from constrain.canvas.normal import Normal
+from constrain.canvas.symbols import Normal
 from constrain.kernels.chart import NO_ROW, close_inside, close_outside
 
 Row = npt.NDArray[np.int32]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from constrain.canvas.bytesets import ByteDfa, of_literal, of_terminal
-from constrain.canvas.normal import Normal, not_context_free, pruned, reached_rules, without_empty_text
+from constrain.canvas.bytesets import ByteDfa, of_literal, of_terminal, without_empty_text
+from constrain.canvas.normal import not_context_free, reached_rules
+from constrain.canvas.symbols import Normal, pruned
 from constrain.errors import GrammarError
 from constrain.ir.contexts import spelled_out
 from constrain.ir.grammar import (

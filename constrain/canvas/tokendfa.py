@@ -18,7 +18,7 @@ import numpy.typing as npt
 from constrain.bits import from_ids, word_count
 from constrain.canvas.base import Ending
 from constrain.canvas.bytesets import EMPTY, NOWHERE, ByteDfa, of_literal
-from constrain.canvas.normal import Normal
+from constrain.canvas.symbols import Normal
 from constrain.vocab.trie import Trie, build_trie
 from constrain.vocab.vocabulary import Vocabulary
 
@@ -198,10 +198,10 @@ class TokenDfa:
 
     @cached_property
     def successors(self) -> tuple[Ints, Ints, Ints]:
-        """(first, state, token): where each state leads to, nearest to the end first, and the lowest token there."""
+        """(first, state, token): where each state leads, and the lowest token that does; nearest to the end first."""
         near = self.remaining[self.edge_target].astype(np.int64) * 2 + (self.edge_target != self.done)
-        order = np.lexsort((self.edge_target, near, self.edge_source))
         lowest = self.tokens[self.token_first[self.group_class[self.group_first[self.edge_group]]]]
+        order = np.lexsort((lowest, near, self.edge_source))
         counts = np.bincount(self.edge_source, minlength=self.states)
         return np.cumsum(np.append(0, counts)).astype(np.int32), self.edge_target[order], lowest[order]
 

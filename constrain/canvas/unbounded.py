@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constrain.canvas.charts import Chart, Rules, close
-from constrain.canvas.normal import Normal, normal_form
+from constrain.canvas.normal import normal_form
 from constrain.canvas.segments import Lattice, Lexemes, Text
+from constrain.canvas.symbols import Normal
 from constrain.canvas.ways import first_and_follow
 from constrain.canvas.witness import Witness
 from constrain.ir.grammar import Grammar

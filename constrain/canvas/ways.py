@@ -11,7 +11,8 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from constrain.canvas.bytesets import ByteDfa
-from constrain.canvas.normal import Normal, table_of
+from constrain.canvas.normal import table_of
+from constrain.canvas.symbols import Normal
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Expr
 from constrain.ir.lexing import Way as LexedWay

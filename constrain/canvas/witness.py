@@ -16,8 +16,8 @@ import numpy as np
 
 from constrain.canvas.bytesets import NOWHERE, ByteDfa
 from constrain.canvas.charts import Chart, nodes_of
-from constrain.canvas.normal import Normal
 from constrain.canvas.segments import Text
+from constrain.canvas.symbols import Normal
 
 
 class Fact(NamedTuple):

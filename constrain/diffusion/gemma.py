@@ -48,6 +48,7 @@ class GemmaProcessor(LogitsProcessor):
         self.n, self.prompt_length = len(self._given[0].slots), prompt_length
         self._choosable = choosable(self._given[0].vocabulary, self._given[0].ending)
         self._rows: list[_Row] = []
+        self._left = 0
 
     def options(self) -> dict[str, Any]:
         """What ``generate()`` must be given, anew for each call (it appends to the list of processors)."""
@@ -86,10 +87,16 @@ class GemmaProcessor(LogitsProcessor):
             )
         if len(self._given) not in (1, len(scores)):
             raise ValueError(f"{len(self._given)} canvases for {len(scores)} rows: give one for each, or one for all")
-        if not self._rows or done < self._rows[0].done or len(self._rows) != len(scores):
-            self._rows = [_Row(self._given[i % len(self._given)]) for i in range(len(scores))]
+        self._begin_if_new(len(scores), done, 0 if cur_step is None else int(cur_step))
         found = [self._row(*each, length) for each in zip(self._rows, input_ids, scores, strict=True)]
         return torch.stack(found)
+
+    def _begin_if_new(self, rows: int, done: int, left: int) -> None:
+        """A new call of ``generate()``: with fewer ids than before, or no fewer steps ``left`` for the first canvas."""
+        old = self._rows
+        if not old or len(old) != rows or done < old[0].done or (done == 0 and left >= self._left):
+            self._rows = [_Row(self._given[i % len(self._given)]) for i in range(rows)]
+        self._left = left
 
     def _row(self, row: _Row, ids: torch.Tensor, logits: torch.Tensor, length: int) -> torch.Tensor:
         """``[C, V]`` for the canvas at hand."""

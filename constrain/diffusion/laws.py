@@ -24,6 +24,7 @@ Tokens = npt.NDArray[np.int64]
 def log_law(logits: torch.Tensor, choosable: npt.NDArray[np.bool_]) -> torch.Tensor:
     """``[m, V]`` logits as log probabilities of the ``choosable`` ids (``(width,)``); ``-inf`` for all others.
 
+    ``logits`` are the caller's own rows, and overwritten: a copy of 256 rows of 150,000 takes a tenth of a second.
     Raises ``VocabularyError`` where an id that may be chosen has no logit, ``ValueError`` for logits that are no
     numbers.
     """
@@ -33,9 +34,10 @@ def log_law(logits: torch.Tensor, choosable: npt.NDArray[np.bool_]) -> torch.Ten
         raise VocabularyError(f"id {last} of the vocabulary has no logit: the model has only {width}")
     known = np.zeros(width, np.bool_)
     known[: len(choosable)] = choosable[:width]
+    never = torch.from_numpy(np.flatnonzero(~known)).to(logits.device)
     wide = logits if logits.dtype == torch.float64 else logits.float()
-    law = torch.log_softmax(wide.masked_fill(~torch.from_numpy(known).to(logits.device), -torch.inf), dim=-1)
-    if bool(law.isnan().any()):
+    law = torch.log_softmax(wide.index_fill_(1, never, -torch.inf), dim=-1)
+    if bool(law[:, :1].isnan().any()):  # one nan, or nothing left, makes a row of them
         raise ValueError("the logits are not finite (nan, inf, or -inf for all that may be chosen)")
     return law
 

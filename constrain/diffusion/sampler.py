@@ -185,8 +185,8 @@ class Sampler:
         scores = as_scores(law, places, len(state.ids), state.canvas.vocabulary.width) if self._whole else None
         if scores is not None and self.options.propose == "marginals":
             law = as_law(commits.ask(ability(state.canvas, "marginals"), scores, places), law)
-        inside = places < self._end(state)
-        places, law = places[inside], law[torch.from_numpy(inside).to(law.device)]
+        inside = int(np.searchsorted(places, self._end(state)))
+        places, law = places[:inside], law[:inside]
         if scores is not None and self.options.propose == "joint":
             tokens = commits.ask(ability(state.canvas, "best"), scores)[places].astype(np.int64)
         else:

@@ -19,6 +19,7 @@ KINDS = {"accept": True, "reject": False}
 # How each kind of grammar file is read; modules are loaded when such a file is there.
 READERS = {
     ".lark": ("constrain.frontends.lark", "lark_grammar"),
+    ".gbnf": ("constrain.frontends.gbnf", "gbnf_grammar"),
     ".json": ("constrain.frontends.json_schema", "json_schema_grammar"),
     ".regex": ("constrain.frontends.regex", "regex_grammar"),
 }

@@ -129,7 +129,10 @@ def test_fixed_slots_stay() -> None:
 def test_a_processor_can_be_used_again() -> None:
     processor = GemmaProcessor(canvas("pairs", LENGTH), 3)
     first = generate(processor, max_denoising_steps=3)
+    steps = [result.steps for result in processor.results(torch.cat([PROMPT, torch.tensor(first)], 1))]
     assert generate(processor, max_denoising_steps=3) == first
+    assert [r.steps for r in processor.results(torch.cat([PROMPT, torch.tensor(first)], 1))] == steps
+    assert max(steps) <= 3
 
 
 def processed(processor: GemmaProcessor, logits: torch.Tensor) -> torch.Tensor:
