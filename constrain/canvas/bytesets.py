@@ -16,10 +16,7 @@ from constrain.automata.wordlanguage import WordLanguage
 from constrain.canvas.spelled import Span, spellings
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Encoding, Terminal
-<<<<<<< HEAD
 from constrain.ir.rx import Rx
-=======
->>>>>>> main
 
 Table = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -51,7 +48,7 @@ def of_terminal(terminal: Terminal) -> ByteDfa:
     return _spelled(terminal.rx, terminal.encoding, terminal.low, terminal.high, terminal.exclude)
 
 
-@lru_cache(maxsize=64)  # a grammar, its quotients and its parts have the same terminals, and some take a second
+@lru_cache(maxsize=64)  # a grammar, its gaps and its parts have the same terminals, and some take a second
 def _spelled(rx: Rx, encoding: Encoding, low: int, high: int | None, exclude: tuple[str, ...]) -> ByteDfa:
     terminal = Terminal(rx, encoding, low, high, exclude=exclude)
     graph = WordLanguage(terminal).graph
@@ -181,14 +178,8 @@ class Fragments:
     def determinise(self, start: int, end: int, limit: int = MAX_STATES) -> ByteDfa:
         """All that leads from ``start`` to ``end`` (subset construction, Rabin and Scott 1959)."""
         classes, representatives = self._byte_classes()
-<<<<<<< HEAD
         ranges = {(low, high) for spans in self.spans for low, high, _ in spans}
         covered = {(low, high): np.unique(classes[low : high + 1]).tolist() for low, high in ranges}
-=======
-        covered: dict[Span, list[int]] = {}  # classes of a range of bytes
-        for span in {(low, high) for spans in self.spans for low, high, _ in spans}:
-            covered[span] = sorted(set(classes[span[0] : span[1] + 1].tolist()))
->>>>>>> main
         edges = [self._edges(state, representatives, covered) for state in range(len(self.silent))]
         first = self._closure([start])
         numbers, order = {first: 0}, [first]
@@ -221,15 +212,9 @@ class Fragments:
         return frozenset(found)
 
     def _edges(
-<<<<<<< HEAD
         self, state: int, representatives: npt.NDArray[np.intp], covered: dict[tuple[int, int], list[int]]
     ) -> list[tuple[int, int]]:
         """(class of bytes, target) for each step of a state. ``covered``: the classes of each range of bytes."""
-=======
-        self, state: int, representatives: npt.NDArray[np.intp], covered: dict[Span, list[int]]
-    ) -> list[tuple[int, int]]:
-        """(class of bytes, target) for each step of a state."""
->>>>>>> main
         row, base = self.rows[state], self.offsets[state]
         if row is not None:
             targets = row[representatives]

@@ -37,15 +37,8 @@ class Canvas(Protocol):
 
 
 class WithinTokens:
-<<<<<<< HEAD
-    """``TokenAutomaton``: the texts of a canvas whose slots are all open; states are the ids so far.
-
-    Tokens are counted, so two spellings of the same bytes may differ in what may follow (the contract's law 2 is for
-    automata of bytes).
-=======
     """``TokenAutomaton``: the texts of a canvas with all slots open; states are the ids so far. Tokens are counted,
     so two spellings of the same bytes may differ in what may follow (the contract's law 2 is for automata of bytes).
->>>>>>> main
 
     A text ends with one of the canvas's ends, or fills the canvas: then only an end may follow. Costs of a mask and of
     a step are those of the canvas.
