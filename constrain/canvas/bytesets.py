@@ -6,6 +6,7 @@ Tables for all bytes. Sequences, choices and repetitions of such are joined and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from constrain.automata.wordlanguage import WordLanguage
 from constrain.canvas.spelled import Span, spellings
 from constrain.errors import LimitExceeded
 from constrain.ir.grammar import Encoding, Terminal
+from constrain.ir.rx import Rx
 
 Table = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -42,7 +44,13 @@ EMPTY = ByteDfa(np.empty((0, 256), np.int32), np.empty(0, np.bool_))
 
 
 def of_terminal(terminal: Terminal) -> ByteDfa:
-    """The spellings of a terminal. Raises ``LimitExceeded`` where it needs too many states."""
+    """The spellings of a terminal, not to be changed. Raises ``LimitExceeded`` where it needs too many states."""
+    return _spelled(terminal.rx, terminal.encoding, terminal.low, terminal.high, terminal.exclude)
+
+
+@lru_cache(maxsize=64)  # a grammar, its gaps and its parts have the same terminals, and some take a second
+def _spelled(rx: Rx, encoding: Encoding, low: int, high: int | None, exclude: tuple[str, ...]) -> ByteDfa:
+    terminal = Terminal(rx, encoding, low, high, exclude=exclude)
     graph = WordLanguage(terminal).graph
     if graph is None:
         return EMPTY
