@@ -32,7 +32,13 @@ class Canvases:
         normal = normal_form(grammar, lexed=True)
         dfa = None if normal.lexing else regular_language(normal)
         self.tokens = None if dfa is None else TokenDfa(dfa, vocabulary, self.ending)
-        self.language = Language(grammar, normal, vocabulary, limits) if dfa is None else None
+        self.language = None
+        if dfa is None:
+            texts = [token for token in self.ending.behind if token < len(vocabulary) and vocabulary.tokens[token]]
+            if texts:
+                what = vocabulary.describe(min(texts))
+                raise ValueError(f"the end or padding {what} is text too, which charts cannot tell apart: pass another")
+            self.language = Language(grammar, normal, vocabulary, limits)
 
     def of(self, slots: int | Sequence[int] | Ids) -> RegularCanvas | ChartCanvas:
         """A canvas of so many open slots, or of slots that hold ids and ``OPEN``. Raises ``NotCompletable`` with the

@@ -202,6 +202,12 @@ def test_a_question_that_takes_too_long_is_undecided() -> None:
         chart_canvas(language, 40, Ending(frozenset(), frozenset()))
 
 
+def test_an_end_that_is_text_is_refused() -> None:
+    vocabulary = vocabulary_of("brackets")
+    with pytest.raises(ValueError, match="is text too"):
+        Canvases(GRAMMARS["brackets"], vocabulary, Ending(vocabulary.eos, frozenset((0,))))
+
+
 def test_slots_that_are_not_open_are_not_asked_about() -> None:
     canvas = chart_canvas(LANGUAGES["brackets"], [0, OPEN], Ending(frozenset(), frozenset()))
     for slot in (0, 2, -1):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusion.tiny_denoisers import END, ENDING, MASK, PAD, VOCABULARY, V, canvas, is_valid
-from diffusion.tiny_models import Bidirectional, TinyDream, TinyFastDLLM, TinyLLaDA, TinyLLaDA2, TinySDAR
+from diffusion.tiny_diffusers import Bidirectional, TinyDream, TinyFastDLLM, TinyLLaDA, TinyLLaDA2, TinySDAR
 
 from constrain.canvas.base import OPEN
 from constrain.diffusion.blocks import block_bounds, block_sampler

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusion.tiny_models import TinyLLaDA
+from diffusion.tiny_diffusers import TinyLLaDA
 from naive.brute_canvas import BruteCanvas
 
 import constrain

@@ -20,8 +20,8 @@ PAGE = (ROOT / "docs/diffusion.md").read_text("utf-8")
 def test_the_example_writes_dates(
     seed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["diffusion.py", "--seed", seed])
-    runpy.run_path(str(ROOT / "examples/diffusion.py"), run_name="__main__")
+    monkeypatch.setattr("sys.argv", ["diffuse.py", "--seed", seed])
+    runpy.run_path(str(ROOT / "examples/diffuse.py"), run_name="__main__")
     *strips, last = capsys.readouterr().out.splitlines()
     assert re.match(r"'((19|20)[0-9]{2}-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])|null)': ", last)
     assert strips[0] == " 0  " + "|".join("·" * 12) and "·" not in strips[-1]

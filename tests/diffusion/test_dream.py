@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusion.tiny_denoisers import END, ENDING, MASK, PAD, VOCABULARY, adversary, canvas, is_valid
-from diffusion.tiny_models import TinyDream
+from diffusion.tiny_diffusers import TinyDream
 from naive.brute_canvas import BruteCanvas
 
 from constrain.canvas.base import OPEN

@@ -1,7 +1,7 @@
 """A canvas being denoised under a grammar, by a "model" of random numbers: no step can lead astray.
 
-python examples/diffusion.py          # a date, four tokens a step
-python examples/diffusion.py --free   # the same model without the grammar
+python examples/diffuse.py          # a date, four tokens a step
+python examples/diffuse.py --free   # the same model without the grammar
 """
 
 from __future__ import annotations
