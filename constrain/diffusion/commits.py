@@ -120,8 +120,8 @@ class Commits:
     ) -> int | None:
         """The best id of ``law`` (``[V]``) that is allowed in place of ``token``; a draw where there is a temperature.
 
-        ``None`` where the law gives nothing to what is allowed. A few are asked about one by one, which is quicker than
-        a mask on some canvases, and comes to the same: a draw is made anew without what was refused.
+        ``None`` where the law gives nothing to what is allowed. Some may be asked about one by one, quicker where
+        refusals cost less than masks; that comes to the same: a draw is made anew without what was refused.
         """
         left = law.index_fill(0, torch.tensor([token], device=law.device), -torch.inf)[None]
         cut = options.temperature > 0 and (options.top_k is not None or options.top_p is not None)

@@ -39,7 +39,7 @@ class Options:
                       "joint": the best valid filling of the whole canvas, under the model's own confidence
     ``refused``       a token that is not allowed becomes the best (the draw) of those that are: "replace": at once;
                       "wait": when its own confidence comes up (with "low_confidence"; the same for the others)
-    ``tries``         how many others are asked about one by one before the mask of the slot is (the result is the same)
+    ``tries``         how many others are asked about one by one before the mask of the slot is (the same result)
     ``patience``      seconds that a step may spend on deciding; then what was not decided waits for the next step, or
                       comes from the certificate in the last one. ``None``: as long as it takes
     """
@@ -55,7 +55,7 @@ class Options:
     top_p: float | None = None
     propose: Propose = "raw"
     refused: Refused = "replace"
-    tries: int = 8
+    tries: int = 0
     patience: float | None = None
 
     def __post_init__(self) -> None:
