@@ -12,6 +12,7 @@ from typing import Any
 
 from constrain.canvas.base import NotCompletable
 from constrain.canvas.factory import Canvases
+from constrain.canvas.lattice import Limits
 from constrain.canvas.quotient import Quotients
 from constrain.canvas.unbounded import Unbounded
 from constrain.canvas.within import WithinTokens
@@ -55,12 +56,14 @@ class Gaps:
         then. An end may follow where the gap may end.
 
         ``most_tokens``: the gap has no more tokens. Then a token is allowed if and only if the gap can also be closed
-        in those that are left; ``NotCompletable`` is raised where so many are not enough.
+        in those that are left; ``NotCompletable`` is raised where so many are not enough. Masks then raise
+        ``Undecided`` where the chart of so many tokens is too large.
         """
         grammar = self.grammar(segments)
         if most_tokens is None:
             return PushdownAutomaton(grammar, vocabulary)
-        return WithinTokens(Canvases(grammar, vocabulary).of(most_tokens))
+        # No limit on time: a mask has nothing to fall back to.
+        return WithinTokens(Canvases(grammar, vocabulary, limits=Limits(seconds=None)).of(most_tokens))
 
     def closing(self, segments: Segments) -> bytes:
         """A short text that closes the first gap. Raises ``NotCompletable``."""
