@@ -199,12 +199,11 @@ class Spelling:
             states = self.trie.states[nodes].copy()
             keys, meanings = self._meanings(0, nodes, states, self._ended)
             groups: dict[Effect, list[Ids]] = {}
-            for key, tokens in self.trie.grouped(0, keys):
+            for key, tokens in self.trie.grouped(0, keys, 0):
                 last, more = meanings[key]
                 points = frozenset(point for _, point in (*self._ended(last), *more))
                 effect = Effect(last if last != NONE and self.goes_on[last] else NONE, points)
                 groups.setdefault(effect, []).append(tokens)
-            groups.pop(Effect(NONE, frozenset()), None)
             self._choices[state] = _as_choices({key: np.sort(np.concatenate(g)) for key, g in groups.items()})
         return self._choices[state]
 
@@ -236,7 +235,7 @@ class Spelling:
         """All tokens that can begin in ``context``."""
         if context not in self._starts:
             points = self._points_below(0, context)
-            groups = {int(point): tokens for point, tokens in self.trie.grouped(0, points) if point >= 0}
+            groups = {int(point): tokens for point, tokens in self.trie.grouped(0, points, NONE)}
             rests = [self.rest(point) for point in groups]
             everything = Rest(
                 frozenset().union(*(r.ends for r in rests)), frozenset().union(*(r.opens for r in rests)),
@@ -287,8 +286,8 @@ class Spelling:
         self, top: int, nodes: Ids, states: Ids, ended: Callable[[int], tuple[tuple[int, int], ...]]
     ) -> tuple[Ids, list[Meaning]]:
         """What tokens below ``top`` do that an automaton has followed to ``nodes`` in ``states``: a number for each
-        token in the order of the trie, and for each number the last state (NONE: dead before its end) and what it does
-        where a terminal ends before its end: (symbol, point)."""
+        token in the order of the trie (0: nothing), and for each number the last state (NONE: dead before its end) and
+        what it does where a terminal ends before its end: (symbol, point)."""
         trie = self.trie
         begin, end = trie.range(top)
         meanings: list[Meaning] = [(NONE, frozenset())]

@@ -52,14 +52,15 @@ class Walker:
         """Places of the tokens that end at the nodes, and for each the index of its node."""
         return _gathered(self.trie.token0, np.arange(len(self.trie.ids), dtype=np.int32), nodes)
 
-    def grouped(self, top: int, keys: Ids) -> Iterator[tuple[int, Ids]]:
-        """The tokens below ``top`` by their keys, which are given in the order of the trie."""
+    def grouped(self, top: int, keys: Ids, without: int) -> Iterator[tuple[int, Ids]]:
+        """The tokens below ``top`` by their keys, which are given in the order of the trie; all but those with the key
+        ``without``, which mostly are most."""
         first, last = self.range(top)
-        order = np.argsort(keys, kind="stable")
+        places = np.flatnonzero(keys != without)
+        order = places[np.argsort(keys[places], kind="stable")]
         distinct, begins = np.unique(keys[order], return_index=True)
-        tokens = self.trie.ids[first:last][order]
-        for key, begin, end in zip(distinct.tolist(), begins, [*begins[1:], len(order)], strict=True):
-            yield key, tokens[begin:end]
+        parts = np.split(self.trie.ids[first:last][order], begins[1:])
+        yield from zip(distinct.tolist(), parts, strict=False)  # of nothing, one part
 
     def _kids(self, nodes: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """All children of the nodes, and for each the index of its parent among these."""
