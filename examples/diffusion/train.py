@@ -72,7 +72,7 @@ def train_smiles(wheels: Path, out: Path, plan: Plan, seed: int) -> None:
 
 
 def texts_model(mask: int, end: int) -> ModernBertForMaskedLM:
-    """A small ModernBERT with random weights: 1.8 million. Its positions are relative, which copying is learned by."""
+    """A small ModernBERT with random weights: 1.8 million."""
     config = ModernBertConfig(
         vocab_size=texts.VOCABULARY,
         hidden_size=192,
