@@ -279,7 +279,7 @@ def report(found: list[dict[str, Any]], command: str) -> str:
             "",
             f"`{command}`",
             "",
-            table(["fact", "value"], facts()),
+            table(["fact", "value"], facts().items()),
             "",
             table(head, lines),
             "",
