@@ -17,7 +17,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +25,13 @@ import lark
 import numpy as np
 
 import constrain
+from benchmarks.canvasbench import text_before
 from benchmarks.machine import facts
 from benchmarks.tables import table
 from benchmarks.tokenizer import find_tokenizer
-from constrain.canvas import OPEN, Canvases, NotCompletable, Undecided
+from constrain.canvas import OPEN, Canvases, Ending, NotCompletable, Undecided
+from constrain.canvas.analysis import Language as Prepared
 from constrain.canvas.chart_canvas import may_be_completed
-from constrain.canvas.normal import normal_form
-from constrain.canvas.unbounded import Unbounded
 from constrain.ir.grammar import Grammar
 from examples.diffusion import languages
 
@@ -191,42 +190,30 @@ def exact_run(canvases: Canvases, n: int, k: int, kind: str, nasty: Sequence[int
     return canvas.slots.tolist(), count
 
 
-def papers_run(canvases: Canvases, unbounded: Unbounded, n: int, k: int, kind: str, nasty: Sequence[int],
+def papers_run(language: Prepared, ending: Ending, n: int, k: int, kind: str, nasty: Sequence[int],
                rng: np.random.Generator) -> list[int] | None:  # fmt: skip
     """The same with the paper's criterion; ``None`` when no token was found for a slot."""
-    language = Gapped(unbounded, canvases)
     slots = np.full(n, OPEN, np.int32)
     width = language.vocabulary.width
     while (free := np.flatnonzero(slots == OPEN)).size:
         for slot in rng.permutation(free)[:k].tolist():
             more = rng.integers(0, width, 100).tolist()
-            for token in [*proposals(kind, nasty, width, rng), *more, *canvases.ending.ends]:
+            for token in [*proposals(kind, nasty, width, rng), *more, *ending.ends]:
                 slots[slot] = token
-                if may_be_completed(language, slots, canvases.ending):
+                if may_be_completed(language, slots, ending):
                     break
             else:
                 return None
-            if token in canvases.ending.ends:
+            if token in ending.ends:
                 slots[slot:] = token
     return slots.tolist()
-
-
-class Gapped:
-    """What ``may_be_completed`` asks of a language."""
-
-    def __init__(self, unbounded: Unbounded, canvases: Canvases) -> None:
-        assert canvases.language is not None
-        self.unbounded, self.vocabulary = unbounded, canvases.language.vocabulary
-        self.spelling = canvases.language.spelling
 
 
 def rows(language: Language, vocabulary: constrain.Vocabulary, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row for each kind of proposals and number of commits."""
     canvases = Canvases(language.grammar(), vocabulary)
     nasty = [*vocabulary.eos, *(i for text in NASTY for i in vocabulary.ids_by_bytes.get(text.encode(), ()))]
-    unbounded = None if canvases.language is None or canvases.language.normal.lexing else Unbounded(
-        normal_form(language.grammar())
-    )  # fmt: skip
+    prepared = canvases.language
     for kind in ("random", "adversarial"):
         for k in options.commits:
             rng = np.random.default_rng([options.seed, k, kind == "random"])
@@ -242,8 +229,8 @@ def rows(language: Language, vocabulary: constrain.Vocabulary, options: argparse
                 total = Count(total.runs + 1, total.valid + good, 0, total.committed + count.committed,
                               total.certificate + count.certificate, total.undecided + count.undecided,
                               total.seconds + seconds)  # fmt: skip
-                if unbounded is not None and run < options.papers:
-                    found = papers_run(canvases, unbounded, n, k, kind, nasty, rng)
+                if prepared is not None and prepared.unbounded is not None and run < options.papers:
+                    found = papers_run(prepared, canvases.ending, n, k, kind, nasty, rng)
                     theirs = theirs._replace(
                         runs=theirs.runs + 1, stuck=theirs.stuck + (found is None),
                         valid=theirs.valid + (found is not None and valid(vocabulary, found, language)),
@@ -254,10 +241,8 @@ def rows(language: Language, vocabulary: constrain.Vocabulary, options: argparse
 
 def valid(vocabulary: constrain.Vocabulary, slots: list[int], language: Language) -> bool:
     """Is the text before the first end one of the language, for the other parser?"""
-    tokens = vocabulary.tokens
-    data = b"".join(tokens[t] or b"\xff" for t in takewhile(lambda token: token not in vocabulary.eos, slots))
     try:
-        return language.parses(data.decode())
+        return language.parses(text_before(vocabulary.eos, slots, vocabulary).decode())
     except UnicodeDecodeError:
         return False
 

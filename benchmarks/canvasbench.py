@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import product, takewhile
 from pathlib import Path
 from time import perf_counter_ns, thread_time_ns
@@ -158,8 +158,13 @@ def run(prepared: Prepared, n: int, k: int, kind: str, rng: np.random.Generator,
 
 def text_of(canvas: Canvas) -> bytes:
     """What a canvas that is full says, by the table of tokens alone."""
-    tokens, ends = canvas.vocabulary.tokens, canvas.ending.ends
-    return b"".join(tokens[t] or b"\xff" for t in takewhile(lambda token: token not in ends, canvas.slots.tolist()))
+    return text_before(canvas.ending.ends, canvas.slots.tolist(), canvas.vocabulary)
+
+
+def text_before(ends: Collection[int], slots: Sequence[int], vocabulary: Vocabulary) -> bytes:
+    """The bytes of all tokens before the first end."""
+    tokens = vocabulary.tokens
+    return b"".join(tokens[t] or b"\xff" for t in takewhile(lambda token: token not in ends, slots))
 
 
 def is_json(canvas: Canvas) -> bool:

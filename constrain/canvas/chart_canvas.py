@@ -79,7 +79,7 @@ class ChartCanvas:
                 return _changed(self.filling, slot, token), self.track
             if token in self.ending.ends and slot < length and self._may_end_at(slot):
                 ended = self.track.ended(slot)
-                return ended and (self._ended([*self.filling[:slot].tolist()]), ended)
+                return ended and (self._ended(self.filling[:slot].tolist()), ended)
             return None
         if slot > length or not self.language.spelling.data(token):
             return None
@@ -97,7 +97,7 @@ class ChartCanvas:
         return (
             length <= len(self.slots)
             and bool((self.slots[slot + 1 : length] == OPEN).all())
-            and (self._may_end_at(length))
+            and self._may_end_at(length)
         )
 
     def _may_end_at(self, length: int) -> bool:

@@ -57,7 +57,7 @@ class Chart:
     alive: Row | None = None  # (rows, words), after outside()
 
     def row(self, symbol: int, node: int) -> Row | None:
-        """(words,) int64; ``None`` for no node at all."""
+        """(words,) int32; ``None`` for no node at all."""
         number = int(self.numbers[symbol, node])
         if number == NO_ROW:
             return None

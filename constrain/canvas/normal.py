@@ -74,11 +74,10 @@ class _Builder:
         self.rules, self.lexing, self.limit = rules, lexing, MAX_TERMINAL
         self.tokens: dict[int, int] = {}
         calls = {name: {n.name for n in walk(body) if isinstance(n, Ref)} for name, body in rules.items()}
-        self.recursive: set[str] = set()
-        for names in strongly_connected(calls):
-            if len(names) > 1 or names[0] in calls[names[0]]:
-                self.recursive.update(names)
-        self.regular_names = {name for name in rules if self._is_flat(name, calls)}
+        self.regular_names: set[str] = set()
+        for names in strongly_connected(calls):  # those that are called come first
+            if len(names) == 1 and calls[names[0]] <= self.regular_names:
+                self.regular_names.update(names)
         self.tables: dict[int, ByteDfa] = {}  # of leaves, by identity
         self.known: dict[str, ByteDfa | None] = {}  # of rules
         self.parts: dict[int, ByteDfa | None] = {}  # of expressions, by identity
@@ -88,18 +87,6 @@ class _Builder:
         self.names: list[str] = []
         self.by_table: dict[bytes, int] = {}
         self.fresh = 0
-
-    def _is_flat(self, name: str, calls: dict[str, set[str]]) -> bool:
-        stack, seen = [name], {name}
-        while stack:
-            current = stack.pop()
-            if current in self.recursive:
-                return False
-            for callee in calls[current]:
-                if callee not in seen:
-                    seen.add(callee)
-                    stack.append(callee)
-        return True
 
     def build(self, start: str) -> Normal:
         self.known[start] = self._whole(start)
@@ -301,21 +288,18 @@ class _Builder:
         """Neighbours that are regular become one terminal, as long as that stays small."""
         symbols: list[str | int] = []
         run: list[Expr] = []
-        known: ByteDfa | None = None
 
         def flush() -> None:
-            nonlocal run, known
             if run:
                 symbols.extend(self._symbol(Seq(*run) if len(run) > 1 else run[0], label, call))
-            run, known = [], None
+            run.clear()
 
         for part in parts:
             if self.table(part) is None:
                 flush()
                 symbols.extend(self._symbol(part, label, call))
                 continue
-            longer = self.table(Seq(*run, part)) if run else None
-            if run and longer is None:
+            if run and self.table(Seq(*run, part)) is None:
                 flush()
             run.append(part)
         flush()
